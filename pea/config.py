@@ -1,0 +1,344 @@
+"""Settings: pea.yaml, then PEA_* variables, then the command line, read into typed structs.
+
+Every default of PEA stands here. A setting ``service.port`` is ``service: {port: 8080}`` in the file and
+``PEA_SERVICE__PORT=8080`` in the environment; durations are written ``250ms``, ``5s``, ``2m``, ``24h``, ``7d`` and
+sizes ``64KiB``, ``1MiB``, ``2GB``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, tzinfo
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+import yaml
+
+from pea.errors import ConfigError, did_you_mean
+
+MAX_CONFIG_BYTES = 1 << 20
+PINNED_HOUR = time(7, 30)  # what "now" is on a day given by --today without a time of day
+
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", re.ASCII)
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?i?)B?\s*", re.ASCII | re.IGNORECASE)
+_SIZE_UNITS = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
+    "ki": 1 << 10,
+    "mi": 1 << 20,
+    "gi": 1 << 30,
+    "ti": 1 << 40,
+}
+
+
+class Seconds(float):
+    """A duration in seconds, written ``1.5``, ``250ms``, ``5s``, ``2m``, ``24h`` or ``7d``."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> Seconds:
+        """Read a duration; ValueError when it is not one, is negative or not finite."""
+        if isinstance(text, int | float) and not isinstance(text, bool):
+            if not 0 <= text < 1e10:
+                raise ValueError(f"a duration between 0 and 300 years is expected, not {text!r}")
+            return cls(text)
+        match = _DURATION.fullmatch(text) if isinstance(text, str) and len(text) < 64 else None
+        if match is None:
+            raise ValueError(f"a duration such as 250ms, 5s, 2m, 24h or 7d is expected, not {text!r}")
+        return cls.parse(float(match[1]) * _DURATION_UNITS[match[2]])
+
+
+class Bytes(int):
+    """A size in bytes, written ``1024``, ``64KiB``, ``1MiB`` or ``2GB``."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> Bytes:
+        """Read a size; ValueError when it is not one or is negative."""
+        if isinstance(text, int) and not isinstance(text, bool) and 0 <= text < 1 << 60:
+            return cls(text)
+        match = _SIZE.fullmatch(text) if isinstance(text, str) and len(text) < 64 else None
+        if match is None:
+            raise ValueError(f"a size such as 1024, 64KiB, 1MiB or 2GB is expected, not {text!r}")
+        return cls(int(float(match[1]) * _SIZE_UNITS[match[2].lower()]))
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A group of settings."""
+
+
+class UserSettings(_Section, frozen=True):
+    """Whose assistant this is: what "me", "today" and "here" mean."""
+
+    name: str = ""
+    emails: tuple[str, ...] = ()
+    timezone: str = ""  # an IANA zone; empty: the machine's own
+    country: str = ""  # ISO 3166-1 alpha-2
+    home: str = ""  # a city or an airport code; where journeys begin and end
+
+
+class ServiceSettings(_Section, frozen=True):
+    """The HTTP service."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
+    max_body: Bytes = Bytes(1 << 20)
+    max_wait: Seconds = Seconds(60.0)  # the longest `Prefer: wait=` that is honoured
+    grace: Seconds = Seconds(10.0)  # SIGTERM: running tasks may take this long to end
+
+
+class RuntimeSettings(_Section, frozen=True):
+    """Tasks and calls."""
+
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
+    queue: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1_000
+    timeout: Seconds = Seconds(5.0)
+    retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
+    retry_base: Seconds = Seconds(0.05)
+    retry_cap: Seconds = Seconds(1.0)
+    start_timeout: Seconds = Seconds(5.0)
+    history: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1_000
+    history_age: Seconds = Seconds(86_400.0)
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
+    agents: tuple[str, ...] = ()  # empty: every installed agent
+
+
+class LogSettings(_Section, frozen=True):
+    """Structured logs on standard error."""
+
+    format: Literal["auto", "console", "json"] = "auto"  # auto: console on a terminal, JSON elsewhere
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class TelemetrySettings(_Section, frozen=True):
+    """Spans and what is folded from them; the standard OTEL_* variables are honoured beside these."""
+
+    service_name: str = "pea"
+    drain_interval: Seconds = Seconds(0.2)
+    buffer_spans: Annotated[int, msgspec.Meta(ge=100, le=10_000_000)] = 100_000
+    series_per_metric: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1_000
+    export_queue: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 50_000  # spans waiting for a slow receiver
+    metric_interval: Seconds = Seconds(10.0)
+    flush_timeout: Seconds = Seconds(5.0)
+    recent_traces: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 200
+    capture_content: bool = False
+    lag_threshold: Seconds = Seconds(0.1)  # a loop blocked longer than this has its stack recorded
+    log: LogSettings = LogSettings()
+
+
+class Settings(_Section, frozen=True):
+    """Everything that can be configured."""
+
+    workspace: str = ""
+    state: str = ""
+    today: str = ""  # an ISO date, or date and time, that stands for the present; empty: the clock
+    user: UserSettings = UserSettings()
+    service: ServiceSettings = ServiceSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    @property
+    def zone(self) -> tzinfo:
+        """The user's time zone, or the machine's."""
+        if self.user.timezone:
+            return ZoneInfo(self.user.timezone)
+        return datetime.now(UTC).astimezone().tzinfo or UTC
+
+    def now(self) -> datetime:
+        """The present in the user's zone: the clock, or the day and time that ``today`` pins."""
+        if not self.today:
+            return datetime.now(self.zone)
+        return _parse_today(self.today, self.zone)
+
+
+def load(
+    path: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read settings from ``path`` (else PEA_CONFIG, else ./pea.yaml), PEA_* variables and dotted ``overrides``.
+
+    Relative ``workspace`` and ``state`` paths in the file are relative to it; ``state`` defaults to ``.pea`` beside the
+    configuration. Raises ConfigError with the file and line, or the variable, and the nearest valid word.
+    """
+    environ = os.environ if environ is None else environ
+    if path is None and environ.get("PEA_CONFIG"):
+        path = Path(environ["PEA_CONFIG"])
+    if path is None and Path("pea.yaml").is_file():
+        path = Path("pea.yaml")
+    text = "" if path is None else _read(path)
+    tree: dict[str, Any] = _parse(text, path)
+    origins: dict[str, str] = {}
+    home = Path.cwd() if path is None else path.resolve().parent
+    for key in ("workspace", "state"):
+        if isinstance(tree.get(key), str) and tree[key]:
+            tree[key] = str(home / Path(tree[key]).expanduser())
+    for name, value in _from_environment(environ):
+        _put(tree, name, value, origins, f"PEA_{name.upper().replace('.', '__')}")
+    for name, given in (overrides or {}).items():
+        if given is not None:
+            _put(tree, name, given, origins, f"--{name.rsplit('.', 1)[-1].replace('_', '-')}")
+    tree.setdefault("state", str(home / ".pea"))
+    settings = _convert(tree, origins, text, path)
+    _check(settings, origins, text, path)
+    return settings
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_CONFIG_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be read: {error.strerror}", where=str(path), fix="give --config an existing file"
+        ) from error
+    if len(data) > MAX_CONFIG_BYTES:
+        raise ConfigError(f"is larger than {MAX_CONFIG_BYTES:,} bytes", where=str(path))
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"is not UTF-8 at byte {error.start}", where=str(path)) from error
+
+
+def _parse(text: str, path: Path | None) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(f"is not YAML: {getattr(error, 'problem', None) or error}", where=where) from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"must be a mapping of settings, not {type(tree).__name__}", where=f"{path}:1")
+    return tree
+
+
+# Variables that begin with PEA_ and are not settings.
+_NOT_SETTINGS = {"PEA_CONFIG", "PEA_REQUIRE_SERVICES", "PEA_URL", "PEA_TOKEN"}
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterable[tuple[str, Any]]:
+    for name, text in sorted(environ.items()):
+        if not name.startswith("PEA_") or name in _NOT_SETTINGS:
+            continue
+        try:
+            value = yaml.safe_load(text) if text else ""
+        except (yaml.YAMLError, RecursionError, ValueError):
+            value = text
+        # A date, or a number where text is due, would lose how it was written.
+        yield (
+            name[4:].lower().replace("__", "."),
+            value if isinstance(value, bool | int | float | list | dict) else text,
+        )
+
+
+def _put(tree: dict[str, Any], name: str, value: Any, origins: dict[str, str], origin: str) -> None:
+    *sections, leaf = name.split(".")
+    place: Any = tree
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"{section!r} is not a section", where=origin)
+    place[leaf] = value
+    origins[name] = origin
+
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`(?: - at `\$\.?(.*?)`)?$", re.DOTALL)
+_AT = re.compile(r"^(.*?)(?: - at `\$\.?(.*?)`)?$", re.DOTALL)
+
+
+def _decode_unit(kind: type, value: object) -> object:
+    if kind in (Seconds, Bytes):
+        return kind.parse(value)
+    raise ValueError(f"{kind.__name__} cannot be read from {value!r}")
+
+
+def _convert(tree: dict[str, Any], origins: Mapping[str, str], text: str, path: Path | None) -> Settings:
+    # A number or a date written without quotes where text is due is meant as text.
+    for key in ("today", "workspace", "state"):
+        if isinstance(tree.get(key), int | float | date):
+            tree[key] = str(tree[key])
+    try:
+        return msgspec.convert(tree, Settings, dec_hook=_decode_unit)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        unknown = _UNKNOWN.match(message)
+        if unknown:
+            section, field = unknown[2] or "", unknown[1]
+            name = f"{section}.{field}" if section else field
+            known = _fields_of(section)
+            raise ConfigError(
+                f"no setting is called {name!r}",
+                where=_where(name, origins, text, path),
+                fix=did_you_mean(field, known),
+            ) from None
+        at = _AT.match(message)
+        name = (at[2] if at else None) or ""
+        what = f"{name}: {at[1] if at else message}" if name else message
+        raise ConfigError(what, where=_where(name, origins, text, path)) from None
+
+
+def _fields_of(section: str) -> list[str]:
+    kind: Any = Settings
+    for part in section.split(".") if section else ():
+        kind = next((f.type for f in msgspec.structs.fields(kind) if f.name == part), Settings)
+    return [f.encode_name for f in msgspec.structs.fields(kind)]
+
+
+def _where(name: str, origins: Mapping[str, str], text: str, path: Path | None) -> str | None:
+    """The variable, option, or file and line that set ``name``."""
+    if name in origins:
+        return origins[name]
+    if path is None:
+        return None
+    node, line = yaml.compose(text, Loader=yaml.SafeLoader), 1
+    for part in name.split(".") if name else ():
+        if not isinstance(node, yaml.MappingNode):
+            break
+        for key, value in node.value:
+            if key.value == part:
+                node, line = value, key.start_mark.line + 1
+                break
+        else:
+            break
+    return f"{path}:{line}"
+
+
+def _check(settings: Settings, origins: Mapping[str, str], text: str, path: Path | None) -> None:
+    """What types cannot say: zones exist, the pinned day is a day."""
+    try:
+        zone = settings.zone
+    except (KeyError, ValueError, OSError) as error:
+        where = _where("user.timezone", origins, text, path)
+        raise ConfigError(
+            f"no time zone is called {settings.user.timezone!r}",
+            where=where,
+            fix="use an IANA name such as Europe/Berlin",
+        ) from error
+    try:
+        if settings.today:
+            _parse_today(settings.today, zone)
+    except ValueError as error:
+        where = _where("today", origins, text, path)
+        raise ConfigError(
+            f"{settings.today!r} is not a day", where=where, fix="write 2026-05-12 or 2026-05-12T07:30"
+        ) from error
+
+
+def _parse_today(text: str, zone: tzinfo) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if len(text) <= 10:  # a day alone
+        moment = datetime.combine(moment.date(), PINNED_HOUR)
+    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)

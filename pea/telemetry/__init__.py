@@ -1,0 +1,1 @@
+"""Spans, and what is folded from them."""
