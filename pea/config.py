@@ -109,6 +109,7 @@ class RuntimeSettings(_Section, frozen=True):
     start_timeout: Seconds = Seconds(5.0)
     history: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1_000
     history_age: Seconds = Seconds(86_400.0)
+    history_size: Bytes = Bytes(64 << 20)
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     agents: tuple[str, ...] = ()  # empty: every installed agent
 

@@ -12,10 +12,11 @@ class PeaError(Exception):
 
     ``what`` says what went wrong, ``where`` names the place (a file and line, a field, an agent) and ``fix`` what
     to do about it. ``code`` is a stable word: it is the span's ``error.type`` and the last part of the problem
-    type in an HTTP answer.
+    type in an HTTP answer. ``retryable`` says whether the same call may succeed later without a change.
     """
 
     code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
 
     def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
         super().__init__(what)
@@ -74,18 +75,21 @@ class AgentUnavailable(PeaError):
     """The agent exists but did not start, or has stopped."""
 
     code = "agent_unavailable"
+    retryable = True
 
 
 class DeadlineExceeded(PeaError):
     """The call's timeout, or the deadline it inherited, passed before it ended."""
 
     code = "deadline_exceeded"
+    retryable = True
 
 
 class Overloaded(PeaError):
     """The queue is full; ``retry_after_s`` is when to try again."""
 
     code = "overloaded"
+    retryable = True
 
     def __init__(self, what: str, *, retry_after_s: float, where: str | None = None, fix: str | None = None) -> None:
         super().__init__(what, where=where, fix=fix)
@@ -99,7 +103,7 @@ class ShuttingDown(PeaError):
 
 
 class Conflict(PeaError):
-    """The request contradicts an earlier one: an idempotency key used for other input, a task that has ended."""
+    """The request contradicts how things stand: a task that has ended cannot be cancelled."""
 
     code = "conflict"
 
@@ -108,6 +112,12 @@ class WorkspaceError(PeaError):
     """The workspace folder itself cannot be used (one unreadable file in it is reported, not raised)."""
 
     code = "workspace"
+
+
+class IdempotencyKeyReused(PeaError):
+    """An idempotency key came again with another capability or other input."""
+
+    code = "idempotency_key_reused"
 
 
 class MissingExtra(PeaError):

@@ -1,1 +1,25 @@
 """Agents, tasks and the calls between them."""
+
+from pea.runtime.agent import Agent, capability
+from pea.runtime.capability import Capability
+from pea.runtime.context import Context, Outcome
+from pea.runtime.directory import AgentRecord, AgentState
+from pea.runtime.runtime import Health, Runtime
+from pea.runtime.task import Priority, Task, TaskError, TaskEvent, TaskState
+
+__all__ = [
+    "Agent",
+    "AgentRecord",
+    "AgentState",
+    "Capability",
+    "Context",
+    "Health",
+    "Outcome",
+    "Priority",
+    "Runtime",
+    "Task",
+    "TaskError",
+    "TaskEvent",
+    "TaskState",
+    "capability",
+]

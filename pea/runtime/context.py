@@ -1,0 +1,128 @@
+"""What a capability is given: calls to others, parallel calls, CPU work, the deadline, the clock, the log."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+import msgspec
+from opentelemetry.trace import Span
+
+from pea.config import Seconds, Settings
+
+if TYPE_CHECKING:
+    from pea.runtime.dispatch import Dispatcher
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Outcome(msgspec.Struct, Generic[T], frozen=True):
+    """How one of several parallel calls ended: ``value``, or ``error`` when it failed; ``elapsed_s`` in seconds."""
+
+    value: T | None
+    error: Exception | None
+    elapsed_s: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the call returned."""
+        return self.error is None
+
+
+class Context:
+    """One call's view of the runtime. Calls made through it inherit its deadline, its cancellation and its trace."""
+
+    __slots__ = ("__dict__", "_dispatcher", "agent", "attempt", "capability", "deadline", "task_id")
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        *,
+        agent: str,
+        capability: str,
+        deadline: float,
+        task_id: str | None = None,
+        attempt: int = 1,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self.agent = agent
+        self.capability = capability
+        self.deadline = deadline  # of the event loop's clock, in seconds
+        self.task_id = task_id
+        self.attempt = attempt
+
+    async def call(self, capability: str, /, **arguments: Any) -> Any:
+        """Call another agent's capability and return its result.
+
+        Raises UnknownCapability, InputError, AgentUnavailable, DeadlineExceeded, OutputError, or what the capability
+        itself raised at its last attempt.
+        """
+        return await self._dispatcher.call(capability, arguments, deadline=self.deadline, task_id=self.task_id)
+
+    async def gather(self, **calls: Coroutine[Any, Any, T]) -> dict[str, Outcome[T]]:
+        """Run calls in parallel and return how each ended, under its name; a failed one leaves the others alone.
+
+        ``parts = await ctx.gather(day=ctx.call("calendar.agenda"), mail=ctx.call("communication.triage"))``. When
+        this call is cancelled or its deadline passes, all of them are cancelled and waited for.
+        """
+        async with asyncio.TaskGroup() as group:
+            tasks = {name: group.create_task(_outcome(call), name=name) for name, call in calls.items()}
+        return {name: task.result() for name, task in tasks.items()}
+
+    async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a plain function off the event loop, inside this trace, and return its result.
+
+        It runs in a thread: waiting for files overlaps, and the loop keeps answering while Python code runs. A
+        function that has begun cannot be interrupted; when the deadline passes its result is dropped.
+        """
+        return await self._dispatcher.compute(function, args, kwargs)
+
+    def within(self, limit: str | float) -> Context:
+        """This context with a nearer deadline: ``await ctx.within("800ms").call(...)``. Never extends it."""
+        nearer = min(self.deadline, self._dispatcher.clock() + Seconds.parse(limit))
+        return Context(
+            self._dispatcher,
+            agent=self.agent,
+            capability=self.capability,
+            deadline=nearer,
+            task_id=self.task_id,
+            attempt=self.attempt,
+        )
+
+    def step(self, name: str, attributes: Mapping[str, Any] | None = None) -> AbstractContextManager[Span]:
+        """A span around a named piece of this capability's work, as ``with ctx.step("calendars.read"): ...``."""
+        return self._dispatcher.step(self.agent, name, attributes)
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds until the deadline; infinite when there is none, negative when it has passed."""
+        return self.deadline - self._dispatcher.clock()
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration."""
+        return self._dispatcher.settings
+
+    def now(self) -> datetime:
+        """The present in the user's time zone, or the day and time that ``--today`` pins."""
+        return self._dispatcher.settings.now()
+
+    @cached_property
+    def log(self) -> Any:
+        """A structlog logger that names the agent and the capability; lines carry trace and span ids."""
+        return self._dispatcher.logger.bind(agent=self.agent, capability=self.capability)
+
+
+async def _outcome(call: Coroutine[Any, Any, T]) -> Outcome[T]:
+    started = time.monotonic()
+    try:
+        value = await call
+    except Exception as error:  # noqa: BLE001 - how a part failed is this call's answer
+        return Outcome(None, error, time.monotonic() - started)
+    return Outcome(value, None, time.monotonic() - started)

@@ -1,0 +1,52 @@
+"""Agents are found through the entry-point group ``pea.agents``: PEA's own and a user's alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib.metadata import EntryPoint, entry_points
+
+import msgspec
+
+from pea.errors import ConfigError, did_you_mean
+from pea.runtime.agent import Agent
+
+GROUP = "pea.agents"
+
+
+class Unloadable(msgspec.Struct, frozen=True):
+    """An agent that is installed and could not be loaded."""
+
+    name: str
+    type: str
+    reason: str
+
+
+def installed(names: Iterable[str] = ()) -> list[EntryPoint]:
+    """The installed agents' entry points, sorted by name; only those in ``names`` if any are given.
+
+    Raises ConfigError for a name that is not installed.
+    """
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    wanted = list(names)
+    for name in wanted:
+        if name not in found:
+            fix = did_you_mean(name, found)
+            raise ConfigError(f"no agent called {name!r} is installed", where="runtime.agents", fix=fix)
+    return [found[name] for name in sorted(wanted or found)]
+
+
+def load(entries: Iterable[EntryPoint]) -> tuple[list[Callable[[], Agent]], list[Unloadable]]:
+    """Import the agents' classes; one that cannot be imported, or is no agent, is reported beside the others."""
+    classes: list[Callable[[], Agent]] = []
+    failed: list[Unloadable] = []
+    for entry in entries:
+        try:
+            found = entry.load()
+        except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything when imported
+            failed.append(Unloadable(entry.name, entry.value, f"{type(error).__name__}: {error}"))
+            continue
+        if isinstance(found, type) and issubclass(found, Agent):
+            classes.append(found)
+        else:
+            failed.append(Unloadable(entry.name, entry.value, "is not a subclass of pea.Agent"))
+    return classes, failed

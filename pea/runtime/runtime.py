@@ -1,0 +1,194 @@
+"""The fleet: agents loaded and started side by side, calls and tasks while it runs, an orderly stop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from pea.config import Settings, load
+from pea.errors import PeaError
+from pea.runtime import discovery
+from pea.runtime.agent import Agent
+from pea.runtime.context import Context
+from pea.runtime.deadline import NEVER
+from pea.runtime.directory import AgentRecord, AgentState, Directory
+from pea.runtime.dispatch import Dispatcher
+from pea.runtime.scheduler import Scheduler
+from pea.telemetry import Telemetry, get_logger, names
+
+HEALTH_TIMEOUT_S = 1.0
+
+log = get_logger("pea.runtime")
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent's health at one moment; ``problem`` is None when all is well, ``check_s`` what asking took."""
+
+    agent: str
+    state: AgentState
+    problem: str | None
+    check_s: float
+
+
+class Runtime:
+    """A running fleet. ``async with Runtime(settings) as runtime: await runtime.call("calendar.agenda")``.
+
+    ``agents`` are instances to run instead of the installed ones; in tests that is all it takes to run one agent for
+    real. ``telemetry`` may be shared with a service; without one the runtime makes its own and closes it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        agents: Iterable[Agent] | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        self.settings = load() if settings is None else settings
+        self.directory = Directory()
+        self.telemetry = Telemetry(self.settings) if telemetry is None else telemetry
+        self.started_s: float | None = None
+        self._owns_telemetry = telemetry is None
+        self._given = None if agents is None else list(agents)
+        self._dispatcher: Dispatcher | None = None
+        self._scheduler: Scheduler | None = None
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """Makes calls; PeaError before `start`."""
+        if self._dispatcher is None:
+            raise PeaError("the runtime has not been started", fix="use `async with Runtime(...)`")
+        return self._dispatcher
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Runs tasks; PeaError before `start`."""
+        if self._scheduler is None:
+            raise PeaError("the runtime has not been started", fix="use `async with Runtime(...)`")
+        return self._scheduler
+
+    @property
+    def ready(self) -> bool:
+        """Whether every agent's start has ended, well or badly."""
+        return self.started_s is not None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Load the agents and start them side by side; one that fails is recorded and leaves the others running."""
+        began = time.perf_counter()
+        if self._owns_telemetry:
+            self.telemetry.start()
+        tracer = self.telemetry.tracer
+        self._dispatcher = Dispatcher(self.settings, self.directory, tracer)
+        self._scheduler = Scheduler(self.settings.runtime, self.directory, self._dispatcher, tracer)
+        makers: list[Callable[[], Agent]]
+        if self._given is None:
+            makers, unloadable = discovery.load(discovery.installed(self.settings.runtime.agents))
+            for missing in unloadable:
+                self.directory.add_failed(missing.name, missing.type, missing.reason)
+                log.error("agent could not be loaded", agent=missing.name, reason=missing.reason)
+        else:
+            makers = [lambda agent=agent: agent for agent in self._given]  # type: ignore[misc]
+        added = [record for maker in makers if (record := self._add(maker)) is not None]
+        await asyncio.gather(*(self._start_agent(record.name) for record in added))
+        self._observe()
+        self.started_s = time.perf_counter() - began
+
+    async def close(self, grace_s: float | None = None) -> None:
+        """Finish or hand back the tasks, stop the agents side by side, flush the telemetry that is its own."""
+        grace = float(self.settings.service.grace) if grace_s is None else grace_s
+        if self._scheduler is not None:
+            await self._scheduler.close(grace)
+        running = [record.name for record in self.directory.records.where(state=AgentState.READY)]
+        await asyncio.gather(*(self._stop_agent(name, grace) for name in running))
+        if self._dispatcher is not None:
+            self._dispatcher.close()
+        if self._owns_telemetry:
+            await self.telemetry.aclose()
+
+    async def call(self, capability: str, /, **arguments: Any) -> Any:
+        """Call a capability and return its result, without a task around it; raises what `Context.call` does."""
+        return await self.dispatcher.call(capability, arguments, deadline=NEVER)
+
+    async def health(self, name: str) -> Health:
+        """Ask one agent how it is; UnknownAgent when there is none of this name."""
+        record = self.directory.record(name)
+        began = time.perf_counter()
+        problem = record.reason
+        if record.state is AgentState.READY:
+            try:
+                async with asyncio.timeout(HEALTH_TIMEOUT_S):
+                    problem = await self.directory.agent(name).health()
+            except TimeoutError:
+                problem = f"its health check did not answer within {HEALTH_TIMEOUT_S:g} s"
+            except Exception as error:  # noqa: BLE001 - an agent that cannot say how it is, is not well
+                problem = f"its health check raised {type(error).__name__}: {error}"
+        return Health(agent=name, state=record.state, problem=problem, check_s=time.perf_counter() - began)
+
+    def _add(self, maker: Callable[[], Agent]) -> AgentRecord | None:
+        try:
+            return self.directory.add(maker())
+        except Exception as error:  # noqa: BLE001 - a stranger's constructor; the others must start all the same
+            name = getattr(maker, "name", "") or getattr(maker, "__name__", "agent").lower()
+            reason = error.what if isinstance(error, PeaError) else f"{type(error).__name__}: {error}"
+            self.directory.add_failed(name, getattr(maker, "__qualname__", "?"), reason)
+            log.error("agent cannot be used", agent=name, reason=str(error))
+            return None
+
+    async def _start_agent(self, name: str) -> None:
+        agent = self.directory.agent(name)
+        limit = float(self.settings.runtime.start_timeout)
+        began = time.perf_counter()
+        state, reason = AgentState.READY, None
+        try:
+            with self.telemetry.tracer.span(f"{names.SPAN_AGENT_START} {name}", {names.GEN_AI_AGENT_NAME: name}):
+                deadline = asyncio.get_running_loop().time() + limit
+                ctx = Context(self.dispatcher, agent=name, capability="start", deadline=deadline)
+                async with asyncio.timeout(limit):
+                    await agent.start(ctx)
+        except TimeoutError:
+            state, reason = AgentState.FAILED, f"did not start within {limit:g} s"
+        except Exception as error:  # noqa: BLE001 - whatever an agent raises, the others start
+            state = AgentState.FAILED
+            reason = str(error) if isinstance(error, PeaError) else f"{type(error).__name__}: {error}"
+        self.directory.change(name, state, reason=reason, start_s=time.perf_counter() - began)
+        self.dispatcher.forget_routes()
+        if reason is not None:
+            log.error("agent failed to start", agent=name, reason=reason)
+
+    async def _stop_agent(self, name: str, grace_s: float) -> None:
+        self.directory.change(name, AgentState.STOPPED)
+        self.dispatcher.forget_routes()
+        try:
+            async with asyncio.timeout(grace_s):
+                await self.directory.agent(name).stop()
+        except Exception as error:  # noqa: BLE001 - an agent that cannot stop must not keep the others from it
+            log.warning("agent did not stop cleanly", agent=name, reason=f"{type(error).__name__}: {error}")
+
+    def _observe(self) -> None:
+        """What is read when metrics are collected rather than folded from spans."""
+        gauge = self.telemetry.gauge
+        scheduler, records = self.scheduler, self.directory.records
+        gauge(names.METRIC_TASK_QUEUED, lambda: [({}, scheduler.queued)])
+        gauge(names.METRIC_TASK_ACTIVE, lambda: [({}, scheduler.running)])
+        gauge(
+            names.METRIC_AGENT_STATE,
+            lambda: [
+                ({names.GEN_AI_AGENT_NAME: record.name, names.PEA_AGENT_STATE: state.value}, record.state is state)
+                for record in records
+                for state in AgentState
+            ],
+        )

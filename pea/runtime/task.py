@@ -1,0 +1,99 @@
+"""A task: what was asked, its state, and how it ended; a value that each transition replaces."""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from pea.errors import Conflict
+
+
+class TaskState(enum.StrEnum):
+    """Where a task is in its life."""
+
+    QUEUED = "queued"  # accepted, waiting for its turn
+    RUNNING = "running"  # an agent works on it
+    SUCCEEDED = "succeeded"  # ended with a result
+    FAILED = "failed"  # ended with an error
+    TIMED_OUT = "timed_out"  # its deadline, or its capability's timeout, passed first
+    CANCELLED = "cancelled"  # taken back by the caller, or handed back at shutdown
+
+
+_TRANSITIONS = {
+    TaskState.QUEUED: {TaskState.RUNNING, TaskState.TIMED_OUT, TaskState.CANCELLED},
+    TaskState.RUNNING: {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.TIMED_OUT, TaskState.CANCELLED},
+}
+
+
+class Priority(enum.IntEnum):
+    """Which of the waiting tasks goes first; crises are critical."""
+
+    LOW = 0
+    NORMAL = 1
+    HIGH = 2
+    CRITICAL = 3
+
+
+class TaskError(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a task did not succeed: ``code`` is one of pea.errors' codes or an exception's type name."""
+
+    code: str
+    message: str
+    where: str | None = None
+    fix: str | None = None
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of work. Times are Unix seconds; ``result`` and ``input`` are JSON.
+
+    ``trace_id`` is 32 hexadecimal digits, the trace that shows how the task went.
+    """
+
+    id: str
+    capability: str
+    agent: str
+    input: msgspec.Raw
+    priority: Priority = Priority.NORMAL
+    state: TaskState = TaskState.QUEUED
+    created: float
+    deadline: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    trace_id: str | None = None
+    result: msgspec.Raw | None = None
+    error: TaskError | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether the task has ended."""
+        return self.state not in _TRANSITIONS
+
+    @property
+    def size_bytes(self) -> int:
+        """What the task holds in the history: its JSON and a fixed share for the record."""
+        return 1_000 + len(bytes(self.input)) + (len(bytes(self.result)) if self.result is not None else 0)
+
+    def to(self, state: TaskState, **changes: Any) -> Task:
+        """This task in its next state; Conflict when the transition is not one of the life cycle."""
+        if state not in _TRANSITIONS.get(self.state, ()):
+            raise Conflict(f"a task that is {self.state} cannot become {state}", where=f"task {self.id}")
+        return msgspec.structs.replace(self, state=state, **changes)
+
+
+class TaskEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One change in a task's life; ``number`` counts from 1 within the task."""
+
+    number: int
+    task: str
+    state: TaskState
+    at: str  # RFC 3339, UTC
+    error: TaskError | None = None
+
+
+def timestamp(seconds: float) -> str:
+    """Unix seconds as RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
