@@ -1,0 +1,1 @@
+"""Turns the story in ``examples/story`` into the files of ``examples/workspace``, the same bytes every time."""
