@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 PEA_AGENT_STATE: Final = "pea.agent.state"
 """Where the agent stands in its life."""
-PEA_AGENT_STATE_VALUES: Final = ("starting", "ready", "failed", "stopping", "stopped")
+PEA_AGENT_STATE_VALUES: Final = ("starting", "ready", "failed", "stopped")
 PEA_ALERT_RULE: Final = "pea.alert.rule"
 """The alert rule's name."""
 PEA_ALERT_SEVERITY: Final = "pea.alert.severity"
