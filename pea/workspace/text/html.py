@@ -10,7 +10,7 @@ from pea.workspace.files_report import Unreadable
 from pea.workspace.text.decode import decode
 from pea.workspace.text.passages import Extract, Passage, bounded
 
-MAX_HTML_CHARS = 2_000_000
+MAX_HTML_CHARS = 1_000_000
 MAX_TAG_CHARS = 2_000
 _UNSEEN = {"script", "style", "head", "template", "noscript", "svg", "math", "object", "select", "iframe"}
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -33,7 +33,7 @@ def read(data: bytes) -> Extract:
     declared = _META_CHARSET.search(data[:4096])
     text = decode(data, declared[1].decode("ascii", "replace") if declared else "")
     blocks, title = parse(text)
-    notes = ("only the first 2,000,000 characters were read",) if len(text) > MAX_HTML_CHARS else ()
+    notes = ("only the first 1,000,000 characters were read",) if len(text) > MAX_HTML_CHARS else ()
     extract = bounded(_placed(blocks), title, notes)
     if not extract.passages:
         raise Unreadable("it holds no text")
