@@ -1,8 +1,8 @@
 """Agents, tasks and the calls between them."""
 
 from pea.runtime.agent import Agent, capability
-from pea.runtime.capability import Capability
 from pea.runtime.context import Context, Outcome
+from pea.runtime.contract import Capability
 from pea.runtime.directory import AgentRecord, AgentState
 from pea.runtime.runtime import Health, Runtime
 from pea.runtime.task import Priority, Task, TaskError, TaskEvent, TaskState

@@ -52,7 +52,8 @@ def capability(
     )
 
     def note(method: F) -> F:
-        if not inspect.iscoroutinefunction(method):
+        is_async: bool = inspect.iscoroutinefunction(method)
+        if not is_async:
             raise TypeError(f"{name}: a capability is an async method")
         method.__pea_capability__ = declared  # type: ignore[attr-defined]
         return method

@@ -81,10 +81,11 @@ class Context:
         It runs in a thread: waiting for files overlaps, and the loop keeps answering while Python code runs. A
         function that has begun cannot be interrupted; when the deadline passes its result is dropped.
         """
-        return await self._dispatcher.compute(function, args, kwargs)
+        result: T = await self._dispatcher.compute(function, args, kwargs)
+        return result
 
     def within(self, limit: str | float) -> Context:
-        """This context with a nearer deadline: ``await ctx.within("800ms").call(...)``. Never extends it."""
+        """The same context with a nearer deadline: ``await ctx.within("800ms").call(...)``. Never extends it."""
         nearer = min(self.deadline, self._dispatcher.clock() + Seconds.parse(limit))
         return Context(
             self._dispatcher,

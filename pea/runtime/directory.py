@@ -8,7 +8,7 @@ import msgspec
 
 from pea.errors import AgentUnavailable, PeaError, UnknownAgent, UnknownCapability, did_you_mean, nearest
 from pea.runtime.agent import Agent
-from pea.runtime.capability import Capability, capabilities
+from pea.runtime.contract import Capability, capabilities
 from pea.runtime.registry import Registry
 
 

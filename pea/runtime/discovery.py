@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 
 import msgspec
@@ -35,18 +35,17 @@ def installed(names: Iterable[str] = ()) -> list[EntryPoint]:
     return [found[name] for name in sorted(wanted or found)]
 
 
-def load(entries: Iterable[EntryPoint]) -> tuple[list[Callable[[], Agent]], list[Unloadable]]:
-    """Import the agents' classes; one that cannot be imported, or is no agent, is reported beside the others."""
-    classes: list[Callable[[], Agent]] = []
+def load(entries: Iterable[EntryPoint]) -> tuple[list[Agent], list[Unloadable]]:
+    """Import and make the agents; one that cannot be, or is no agent, is reported beside the others."""
+    agents: list[Agent] = []
     failed: list[Unloadable] = []
     for entry in entries:
         try:
             found = entry.load()
+            if not (isinstance(found, type) and issubclass(found, Agent)):
+                failed.append(Unloadable(entry.name, entry.value, "is not a subclass of pea.Agent"))
+                continue
+            agents.append(found())
         except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything when imported
             failed.append(Unloadable(entry.name, entry.value, f"{type(error).__name__}: {error}"))
-            continue
-        if isinstance(found, type) and issubclass(found, Agent):
-            classes.append(found)
-        else:
-            failed.append(Unloadable(entry.name, entry.value, "is not a subclass of pea.Agent"))
-    return classes, failed
+    return agents, failed

@@ -18,8 +18,8 @@ from opentelemetry.trace import Link, Span
 
 from pea.config import RuntimeSettings, Settings
 from pea.errors import DeadlineExceeded, PeaError
-from pea.runtime.capability import Capability
 from pea.runtime.context import Context
+from pea.runtime.contract import Capability
 from pea.runtime.deadline import DeadlineTable, Expired
 from pea.runtime.directory import Directory
 from pea.runtime.retry import backoff_s, worth_retrying

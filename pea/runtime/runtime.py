@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -94,15 +94,8 @@ class Runtime:
         tracer = self.telemetry.tracer
         self._dispatcher = Dispatcher(self.settings, self.directory, tracer)
         self._scheduler = Scheduler(self.settings.runtime, self.directory, self._dispatcher, tracer)
-        makers: list[Callable[[], Agent]]
-        if self._given is None:
-            makers, unloadable = discovery.load(discovery.installed(self.settings.runtime.agents))
-            for missing in unloadable:
-                self.directory.add_failed(missing.name, missing.type, missing.reason)
-                log.error("agent could not be loaded", agent=missing.name, reason=missing.reason)
-        else:
-            makers = [lambda agent=agent: agent for agent in self._given]  # type: ignore[misc]
-        added = [record for maker in makers if (record := self._add(maker)) is not None]
+        agents = self._load() if self._given is None else self._given
+        added = [record for agent in agents if (record := self._add(agent)) is not None]
         await asyncio.gather(*(self._start_agent(record.name) for record in added))
         self._observe()
         self.started_s = time.perf_counter() - began
@@ -138,14 +131,19 @@ class Runtime:
                 problem = f"its health check raised {type(error).__name__}: {error}"
         return Health(agent=name, state=record.state, problem=problem, check_s=time.perf_counter() - began)
 
-    def _add(self, maker: Callable[[], Agent]) -> AgentRecord | None:
+    def _load(self) -> list[Agent]:
+        agents, unloadable = discovery.load(discovery.installed(self.settings.runtime.agents))
+        for missing in unloadable:
+            self.directory.add_failed(missing.name, missing.type, missing.reason)
+            log.error("agent could not be loaded", agent=missing.name, reason=missing.reason)
+        return agents
+
+    def _add(self, agent: Agent) -> AgentRecord | None:
         try:
-            return self.directory.add(maker())
-        except Exception as error:  # noqa: BLE001 - a stranger's constructor; the others must start all the same
-            name = getattr(maker, "name", "") or getattr(maker, "__name__", "agent").lower()
-            reason = error.what if isinstance(error, PeaError) else f"{type(error).__name__}: {error}"
-            self.directory.add_failed(name, getattr(maker, "__qualname__", "?"), reason)
-            log.error("agent cannot be used", agent=name, reason=str(error))
+            return self.directory.add(agent)
+        except PeaError as error:
+            self.directory.add_failed(agent.name, error.where or "", error.what)
+            log.error("agent cannot be used", agent=agent.name, reason=str(error))
             return None
 
     async def _start_agent(self, name: str) -> None:

@@ -35,7 +35,7 @@ from pea.runtime.directory import Directory
 from pea.runtime.dispatch import Dispatcher
 from pea.runtime.history import History
 from pea.runtime.task import Priority, Task, TaskError, TaskEvent, TaskState, timestamp
-from pea.telemetry import Span, Tracer, names
+from pea.telemetry import ActiveSpan, Tracer, UnrecordedSpan, names
 
 _SPAN_TASK = names.SPAN_TASK + " "
 _NS = 1_000_000_000
@@ -44,11 +44,30 @@ _NS = 1_000_000_000
 class _Active:
     """What a task needs only until it ends."""
 
-    __slots__ = ("arguments", "base", "context", "deadline", "done", "listeners", "runner", "span", "timer", "value")
+    __slots__ = (
+        "arguments",
+        "base",
+        "context",
+        "created_ns",
+        "deadline",
+        "done",
+        "listeners",
+        "runner",
+        "span",
+        "timer",
+        "value",
+    )
 
     def __init__(
-        self, arguments: Mapping[str, Any], span: Span, base: OtelContext, deadline: float, done: asyncio.Future[None]
+        self,
+        arguments: Mapping[str, Any],
+        span: ActiveSpan | UnrecordedSpan,
+        base: OtelContext,
+        deadline: float,
+        done: asyncio.Future[None],
+        created_ns: int,
     ) -> None:
+        self.created_ns = created_ns
         self.arguments = arguments
         self.span = span
         self.base = base
@@ -137,15 +156,15 @@ class Scheduler:
         created_ns = time.time_ns()
         identity = os.urandom(12).hex()
         base = otel_context.get_current()
-        span = self._tracer.start_span(
+        span = self._tracer.span(
             _SPAN_TASK + capability,
-            context=base,
-            start_time=created_ns,
-            attributes={
+            {
                 names.PEA_CAPABILITY: capability,
                 names.PEA_TASK_ID: identity,
                 names.PEA_TASK_PRIORITY: priority.name.lower(),
             },
+            parent=base,
+            start_time=created_ns,
         )
         task = Task(
             id=identity,
@@ -159,7 +178,7 @@ class Scheduler:
             idempotency_key=key,
         )
         limit = NEVER if deadline_s is None else self._loop.time() + deadline_s
-        active = self._active[identity] = _Active(arguments, span, base, limit, self._loop.create_future())
+        active = self._active[identity] = _Active(arguments, span, base, limit, self._loop.create_future(), created_ns)
         self.history.add(task)
         if self._running < self._settings.concurrency and not self._queued:
             self._start(task, active)
@@ -251,7 +270,7 @@ class Scheduler:
         started_ns = time.time_ns()
         if active.timer is not None:
             active.timer.cancel()
-        active.span.leaf(names.SPAN_QUEUE_WAIT, int(task.created * _NS), started_ns, {})
+        active.span.leaf(names.SPAN_QUEUE_WAIT, active.created_ns, started_ns, {})
         task = task.to(TaskState.RUNNING, started=started_ns / _NS)
         self._record(task, active)
         self._running += 1

@@ -1,0 +1,169 @@
+"""``pea doctor``: check what PEA needs, and say in words what is missing and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+import re
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+from rich.markup import escape
+
+from pea.cli.client import Unreachable, address, request
+from pea.cli.options import as_json, settings_options
+from pea.cli.present import console, show_json
+from pea.config import Settings
+from pea.errors import PeaError
+from pea.runtime import AgentState, Runtime
+from pea.telemetry import configure_logging
+
+_MARKS = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "missing": "[red]✗[/]"}
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was checked. ``verdict`` is ok, note (works, but you may want to know) or missing."""
+
+    what: str
+    verdict: str
+    detail: str
+    fix: str | None = None
+
+
+@click.command("doctor")
+@as_json
+@settings_options
+def command(settings: Settings, as_json: bool) -> None:
+    """Check that everything PEA needs is there. Exits with 1 when something is missing."""
+    configure_logging(settings.telemetry.log)
+    findings = [*_python(), *_extras(), *_workspace(settings), *_state(settings), *_service(settings), *_export()]
+    findings += asyncio.run(_agents(settings))
+    missing = sum(finding.verdict == "missing" for finding in findings)
+    if as_json:
+        show_json({"missing": missing, "findings": findings})
+    else:
+        to = console()
+        for finding in findings:
+            to.print(f"{_MARKS[finding.verdict]} [bold]{finding.what}[/]  {escape(finding.detail)}", soft_wrap=True)
+            if finding.fix:
+                to.print(f"    → {escape(finding.fix)}", soft_wrap=True)
+        to.print(f"[red]{missing} missing[/]" if missing else "[green]all is there[/]")
+    sys.exit(1 if missing else 0)
+
+
+def _python() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", "ok", f"{version} at {sys.executable}")
+
+
+def _extras() -> Iterator[Finding]:
+    """Whether the packages behind each extra are installed, by the project's own metadata."""
+    extras: dict[str, list[str]] = {}
+    for requirement in importlib.metadata.requires("pea") or ():
+        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
+        package = re.match(r"[\w.-]+", requirement)
+        if extra and package and extra[1] != "dev":
+            extras.setdefault(extra[1], []).append(package[0])
+    for name, packages in sorted(extras.items()):
+        absent = [package for package in packages if not _installed(package)]
+        if absent:
+            verdict = "missing" if name == "assistant" else "note"
+            yield Finding(f"pea[{name}]", verdict, f"not installed: {', '.join(absent)}", f"pip install 'pea[{name}]'")
+        else:
+            yield Finding(f"pea[{name}]", "ok", f"{len(packages)} packages")
+
+
+def _installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _workspace(settings: Settings) -> Iterator[Finding]:
+    if not settings.workspace:
+        fix = "give --workspace DIR or set `workspace` in pea.yaml; examples/workspace is one to try"
+        yield Finding("workspace", "missing", "none is configured", fix)
+        return
+    root = Path(settings.workspace)
+    if not root.is_dir():
+        yield Finding("workspace", "missing", f"{root} is not a folder", "create it, or give another --workspace")
+        return
+    yield Finding("workspace", "ok", str(root))
+    for name in ("calendars", "mail", "documents", "contacts"):
+        folder = root / name
+        if not folder.is_dir():
+            yield Finding(f"  {name}", "note", "there is no such folder", f"put your {name} into {folder}")
+            continue
+        count = sum(len(files) for _, _, files in os.walk(folder))
+        yield Finding(f"  {name}", "ok" if count else "note", f"{count:,} files")
+
+
+def _state(settings: Settings) -> Iterator[Finding]:
+    state = Path(settings.state)
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=state) as probe:
+            probe.write(b"x")
+    except OSError as error:
+        yield Finding("state folder", "missing", f"{state} cannot be written: {error.strerror}", "give another --state")
+    else:
+        yield Finding("state folder", "ok", str(state))
+    yield Finding("time zone", "ok", f"{settings.zone}; now it is {settings.now():%Y-%m-%d %H:%M}")
+    if not settings.user.emails:
+        yield Finding("user.emails", "note", "not set", "set your addresses so that mail to you is told from copies")
+
+
+def _service(settings: Settings) -> Iterator[Finding]:
+    base = address(settings, None)
+    try:
+        request(base, "GET", "/readyz", timeout_s=3.0)
+        yield Finding("service", "ok", f"answers at {base}")
+    except Unreachable:
+        with socket.socket(socket.AF_INET6 if ":" in settings.service.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.service.host, settings.service.port))
+            except OSError as error:
+                where = f"{settings.service.host}:{settings.service.port}"
+                yield Finding("service", "missing", f"{where} is taken: {error.strerror}", "give another --port")
+            else:
+                yield Finding("service", "note", f"not running; {base} is free", "start it: pea serve")
+    except PeaError as error:
+        yield Finding("service", "note", f"at {base}: {error}")
+
+
+def _export() -> Iterator[Finding]:
+    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    if not endpoint:
+        yield Finding("OTLP export", "note", "off", "set OTEL_EXPORTER_OTLP_ENDPOINT to send spans to a collector")
+        return
+    parts = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
+    grpc = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") == "grpc"
+    try:
+        socket.create_connection((parts.hostname or "localhost", parts.port or (4317 if grpc else 4318)), 2).close()
+    except (OSError, ValueError) as error:
+        yield Finding("OTLP export", "missing", f"{endpoint} does not answer: {error}", "start the collector there")
+    else:
+        yield Finding("OTLP export", "ok", endpoint)
+
+
+async def _agents(settings: Settings) -> list[Finding]:
+    async with Runtime(settings) as runtime:
+        found = []
+        for record in runtime.directory.records:
+            health = await runtime.health(record.name)
+            if record.state is AgentState.READY and health.problem is None:
+                detail = f"{len(record.capabilities)} capabilities, started in {(record.start_s or 0) * 1e3:.0f} ms"
+                found.append(Finding(f"agent {record.name}", "ok", detail))
+            else:
+                found.append(Finding(f"agent {record.name}", "missing", health.problem or record.state.value))
+        return found
