@@ -65,7 +65,6 @@ class Drain:
         self._on_slice = on_slice
         self._clock = clock
         self._consumers: list[_Consumer] = []
-        self._after: list[Callable[[], None]] = []
         self._left: list[Span] = []
         self._turn = threading.Lock()  # one slice at a time, whoever drains
         self._stop = threading.Event()
@@ -80,10 +79,6 @@ class Drain:
             self._consumers = [other for other in self._consumers if other is not entry]
 
         return remove
-
-    def each_round(self, act: Callable[[], None]) -> None:
-        """Have ``act`` called whenever the buffer has been emptied; it must not raise."""
-        self._after.append(act)
 
     @property
     def failures(self) -> dict[str, int]:
@@ -117,8 +112,6 @@ class Drain:
                     entry.consumer.settle()
                 except Exception as error:  # noqa: BLE001 - one consumer's fault must not stop the others
                     self._failed(entry, error)
-        for act in self._after:
-            act()
 
     def drain_all(self) -> None:
         """Give out everything now, without pauses; for a thread, or when the process ends."""

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
+import logging
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
@@ -13,6 +18,7 @@ from pea.config import Settings
 from pea.telemetry import names
 from pea.telemetry.buffer import Buffer
 from pea.telemetry.drain import Drain, SpanConsumer
+from pea.telemetry.exports import Exports, temporality
 from pea.telemetry.figures import CallFigures, call_figures
 from pea.telemetry.fold import SCOPE, Fold
 from pea.telemetry.loop_lag import LoopMonitor
@@ -21,6 +27,8 @@ from pea.telemetry.process import ProcessFigures
 from pea.telemetry.provider import TracerProvider
 from pea.telemetry.recent import Recent
 from pea.telemetry.status import Status
+
+_log = logging.getLogger(__name__)
 
 
 class Telemetry:
@@ -32,16 +40,19 @@ class Telemetry:
     def __init__(self, settings: Settings | None = None, environ: Mapping[str, str] | None = None) -> None:
         """``environ`` (the process's own if not given) says where spans and metrics are exported to."""
         own = (settings or Settings()).telemetry
+        environ = os.environ if environ is None else environ
         self._flush_timeout_s = float(own.flush_timeout)
         resource = _resource(own.service_name)
         self.provider = TracerProvider(resource=resource, shutdown_on_exit=False, buffer=Buffer(own.buffer_spans))
         self.tracer = self.provider.get_tracer(SCOPE, __version__)
-        self.metrics = MetricStore(own.series_per_metric)
+        self.metrics = MetricStore(own.series_per_metric, delta=temporality(environ) != "cumulative")
         self.recent = Recent(own.recent_traces)
         self.monitor = LoopMonitor(own.lag_threshold, self._observe_lag)
         self._drain = Drain(self.provider.buffer, own.drain_interval, on_slice=self._observe_slice)
         self._drain.add(Fold(self.metrics))
         self._drain.add(self.recent)
+        self._exports = Exports(own, environ, self.metrics, self.provider.resource, self.tracer.scope)
+        self._drain.add(self._exports)
         self._task: asyncio.Task[None] | None = None
         self._threaded = False
         self._closed = False
@@ -52,6 +63,7 @@ class Telemetry:
         """Drain from now on: as a task of the running loop, which is then watched for lag, or else from a thread."""
         if self._task is not None or self._threaded or self._closed:
             return
+        atexit.register(self.shutdown)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -80,37 +92,45 @@ class Telemetry:
     async def flush(self) -> bool:
         """Hand on every span that has ended and have it exported; False when the flush timeout did not suffice."""
         await self._drain.drain_politely()
-        return True
+        self._exports.ship()
+        return await _aside(self._exports.outbox.flush, self._flush_timeout_s)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """`flush` for the OpenTelemetry API, from any thread; blocks."""
-        del timeout_millis
         self._drain.drain_all()
-        return True
+        self._exports.ship()
+        return self._exports.outbox.flush(timeout_millis / 1000)
 
     async def aclose(self) -> None:
         """Flush and stop within the flush timeout, whatever the receivers do."""
         if self._closed:
             return
-        self._closed = True
-        self.monitor.stop()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._flush_timeout_s
+        self._stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        self._drain.stop()
-        await self._drain.drain_politely()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._drain.drain_politely()
+        except TimeoutError:
+            _log.warning("spans are still ending at shutdown: the rest is not exported")
+        self._exports.ship()
+        await _aside(self._exports.outbox.close, max(deadline - loop.time(), 0.0))
         self._end()
 
     def shutdown(self) -> None:
-        """`aclose` for the OpenTelemetry API, from any thread; blocks up to the flush timeout."""
+        """`aclose` for the OpenTelemetry API, from any thread, and when the process ends without it; blocks."""
         if self._closed:
             return
-        self._closed = True
-        self.monitor.stop()
+        self._stop()
         if self._task is not None:
-            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
-        self._drain.stop()
+            with contextlib.suppress(RuntimeError):  # its loop has closed, and the task with it
+                self._task.get_loop().call_soon_threadsafe(self._task.cancel)
         self._drain.drain_all()
+        self._exports.ship()
+        self._exports.outbox.close(self._flush_timeout_s)
         self._end()
 
     def exposition(self, accept: str | None = None) -> tuple[bytes, str]:
@@ -134,12 +154,18 @@ class Telemetry:
             series_overflowed=self.metrics.overflowed,
             gauge_failures=self.metrics.gauge_failures,
             consumer_failures=self._drain.failures,
-            exports=(),
+            exports=self._exports.status(),
             loop_lag_s=self.monitor.lag_s,
             loop_lag_worst_s=self.monitor.worst_s,
             loop_stalls=self.monitor.stalls,
             culprits=tuple(self.monitor.culprits),
         )
+
+    def _stop(self) -> None:
+        self._closed = True
+        atexit.unregister(self.shutdown)
+        self.monitor.stop()
+        self._drain.stop()
 
     def _end(self) -> None:
         """After the last flush: spans that end later are dropped and counted."""
@@ -162,7 +188,23 @@ class Telemetry:
     def _outcomes(self) -> list[tuple[dict[str, LabelValue], float]]:
         status = self.status()
         counts = {"finished": status.spans_finished, "dropped": status.spans_dropped}
+        for export in status.exports:
+            if export.signal == "traces":
+                counts |= {
+                    "exported": export.exported,
+                    "export_failed": export.failed,
+                    "export_dropped": export.dropped,
+                }
         return [({names.PEA_TELEMETRY_OUTCOME: outcome}, count) for outcome, count in counts.items()]
+
+
+async def _aside(work: Callable[[float], bool], timeout_s: float) -> bool:
+    """Wait in a thread of its own: the loop's executor may be full of work that has not ended."""
+    executor = ThreadPoolExecutor(1, thread_name_prefix="pea-flush")
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, work, timeout_s)
+    finally:
+        executor.shutdown(wait=False)
 
 
 def _resource(service_name: str) -> Resource:

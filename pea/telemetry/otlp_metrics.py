@@ -21,21 +21,22 @@ def metrics_data(
     *,
     start_ns: int,
     now_ns: int,
-    delta: bool = False,
+    temporality: str = "cumulative",
 ) -> MetricsData:
     """An export request's worth of metrics; families without points are left out.
 
     Histograms become ExponentialHistogram points in seconds, with the exemplars of their classic buckets. Numbers
-    become monotonic sums, plain sums or gauges, as the registry's instrument says, cumulative since ``start_ns``.
+    become monotonic sums, plain sums or gauges, as the registry's instrument says. ``temporality`` as in the
+    specification (metrics/sdk_exporters/otlp.md): delta histograms and counters, or with lowmemory delta histograms.
     """
     from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, ScopeMetrics
 
-    metrics = [_metric(f, start_ns, now_ns, delta=delta) for f in families if f.histograms or f.numbers]
+    metrics = [_metric(f, start_ns, now_ns, temporality) for f in families if f.histograms or f.numbers]
     scoped = ScopeMetrics(scope=scope, metrics=metrics, schema_url=scope.schema_url or "")
     return MetricsData([ResourceMetrics(resource=resource, scope_metrics=[scoped], schema_url=resource.schema_url)])
 
 
-def _metric(family: Family, start_ns: int, now_ns: int, *, delta: bool) -> Metric:
+def _metric(family: Family, start_ns: int, now_ns: int, temporality: str) -> Metric:
     from opentelemetry.sdk.metrics.export import (
         AggregationTemporality,
         ExponentialHistogram,
@@ -46,15 +47,19 @@ def _metric(family: Family, start_ns: int, now_ns: int, *, delta: bool) -> Metri
     )
 
     info = family.metric
-    cumulative = AggregationTemporality.CUMULATIVE
+    cumulative, delta = AggregationTemporality.CUMULATIVE, AggregationTemporality.DELTA
     data: ExponentialHistogram | Gauge | Sum
     if info.instrument == "histogram":
-        temporality = AggregationTemporality.DELTA if delta else cumulative
-        data = ExponentialHistogram([_point(p, now_ns) for p in family.histograms], temporality)
+        kind = cumulative if temporality == "cumulative" else delta
+        data = ExponentialHistogram([_point(p, now_ns) for p in family.histograms], kind)
     else:
         points = [NumberDataPoint(dict(p.labels), start_ns, now_ns, _number(p.value)) for p in family.numbers]
-        monotonic = info.instrument == "counter"
-        data = Gauge(points) if info.instrument == "gauge" else Sum(points, cumulative, is_monotonic=monotonic)
+        if info.instrument == "gauge":
+            data = Gauge(points)
+        elif info.instrument == "counter":
+            data = Sum(points, delta if temporality == "delta" else cumulative, is_monotonic=True)
+        else:
+            data = Sum(points, cumulative, is_monotonic=False)
     return Metric(name=info.name, description=info.brief, unit=info.unit, data=data)
 
 
