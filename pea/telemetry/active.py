@@ -12,7 +12,7 @@ from typing import Self
 from opentelemetry.trace import NonRecordingSpan, Status, StatusCode
 from opentelemetry.util.types import AnyValue
 
-from pea.telemetry.context import Context, Token, attach, current, detach, holding
+from pea.telemetry.context import Context, Token, detach, enter
 from pea.telemetry.names import ERROR_TYPE
 from pea.telemetry.span import Span, type_name
 
@@ -33,7 +33,7 @@ class ActiveSpan(Span):
     _token: Token[Context]
 
     def __enter__(self) -> Self:
-        self._token = attach(holding(self, current()))
+        self._token = enter(self)
         return self
 
     def __exit__(
@@ -58,7 +58,7 @@ class UnrecordedSpan(NonRecordingSpan):
     _token: Token[Context]
 
     def __enter__(self) -> Self:
-        self._token = attach(holding(self, current()))
+        self._token = enter(self)
         return self
 
     def __exit__(

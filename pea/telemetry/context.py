@@ -14,7 +14,7 @@ from opentelemetry.context.context import Context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
 
-__all__ = ["SPAN_KEY", "Context", "Token", "attach", "current", "detach", "holding"]
+__all__ = ["SPAN_KEY", "Context", "Token", "attach", "current", "detach", "enter", "holding"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +34,14 @@ def detach(token: Token[Context]) -> None:
         _reset(token)
     except (ValueError, RuntimeError):
         _log.exception("Failed to detach context")
+
+
+def enter(span: object) -> Token[Context]:
+    """Make ``span`` current."""
+    context = current()
+    if len(context) < 2 and (not context or SPAN_KEY in context):  # `holding`, without the call
+        return attach(Context({SPAN_KEY: span}))
+    return attach(Context({**context, SPAN_KEY: span}))
 
 
 def holding(span: object, context: Context) -> Context:

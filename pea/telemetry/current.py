@@ -9,7 +9,8 @@ from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import Status, StatusCode
 from opentelemetry.util._decorator import _AgnosticContextManager
 
-from pea.telemetry.context import Context, Token, attach, current, detach, holding
+from pea.telemetry.context import Context, Token, detach, enter
+from pea.telemetry.span import Span
 
 if TYPE_CHECKING:
     from pea.telemetry.tracer import Tracer
@@ -21,24 +22,28 @@ class CurrentSpan(_AgnosticContextManager[ApiSpan]):
     Decorating a function or a coroutine function is inherited from the API's type: each call gets a span of its own.
     """
 
-    __slots__ = ("_arguments", "_mark", "_record", "_span", "_stop", "_token", "_tracer")
+    __slots__ = ("_arguments", "_span", "_token", "_tracer", "_ways")
 
+    _tracer: Tracer
+    _arguments: tuple[Any, ...]  # of Tracer.span, in its order
+    _ways: tuple[bool, bool, bool]  # record an exception, set the status, end on exit
     _span: ApiSpan
     _token: Token[Context]
 
-    def __init__(self, tracer: Tracer, arguments: tuple[Any, ...], record: bool, mark: bool, stop: bool) -> None:  # noqa: FBT001
+    def __init__(self, tracer: Tracer, arguments: tuple[Any, ...], ways: tuple[bool, bool, bool]) -> None:
         self._tracer = tracer
         self._arguments = arguments
-        self._record = record
-        self._mark = mark
-        self._stop = stop
+        self._ways = ways
 
     def _recreate_cm(self) -> CurrentSpan:
-        return CurrentSpan(self._tracer, self._arguments, self._record, self._mark, self._stop)
+        return CurrentSpan(self._tracer, self._arguments, self._ways)
 
     def __enter__(self) -> ApiSpan:
-        span = self._span = self._tracer.start_span(*self._arguments)
-        self._token = attach(holding(span, current()))
+        span = self._tracer.span(*self._arguments)
+        if isinstance(span, Span):
+            span._on_exception = self._ways
+        self._span = span
+        self._token = enter(span)
         return span
 
     def __exit__(
@@ -49,10 +54,11 @@ class CurrentSpan(_AgnosticContextManager[ApiSpan]):
         try:
             # What inherits BaseException directly (GeneratorExit, CancelledError) is not an error to the API.
             if isinstance(value, Exception) and span.is_recording():
-                if self._record:
+                record, mark, _ = self._ways
+                if record:
                     span.record_exception(value)
-                if self._mark:
+                if mark:
                     span.set_status(Status(StatusCode.ERROR, f"{type(value).__name__}: {value}"))
         finally:
-            if self._stop:
+            if self._ways[2]:
                 span.end()

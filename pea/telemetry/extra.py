@@ -21,11 +21,12 @@ LinkRecord: TypeAlias = tuple[SpanContext, dict[str, AnyValue], int]
 class Trace:
     """What a trace's spans in this process share: id, flags, and the state that their contexts carry."""
 
-    __slots__ = ("flags", "state", "trace_id")
+    __slots__ = ("flags", "sampled", "state", "trace_id")
 
     def __init__(self, trace_id: int, flags: TraceFlags, state: TraceState | None) -> None:
         self.trace_id = trace_id
         self.flags = flags
+        self.sampled = flags.sampled
         self.state = state
 
 

@@ -21,7 +21,7 @@ from opentelemetry.semconv.attributes.exception_attributes import (
     EXCEPTION_STACKTRACE,
     EXCEPTION_TYPE,
 )
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.util.types import AnyValue, Attributes
 
@@ -88,7 +88,7 @@ class Span(ApiSpan, ReadableSpan):
     _attributes: dict[str, AnyValue]
     _status: Status
     _context: SpanContext | None
-    _on_exception: tuple[bool, bool]  # when a with-block fails: record the exception, set the status
+    _on_exception: tuple[bool, ...]  # when a with-block fails: record the exception, set the status
 
     def __init__(self) -> None:
         """A `Tracer` fills the slots itself: a constructor call would cost as much again."""
@@ -253,7 +253,7 @@ class Span(ApiSpan, ReadableSpan):
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
         if exc_val is not None and self.end_time is None:
-            record, mark = self._on_exception
+            record, mark = self._on_exception[:2]
             if record:
                 self.record_exception(exc_val, escaped=True)
             if mark:
@@ -284,7 +284,7 @@ class Span(ApiSpan, ReadableSpan):
     @property
     def sampled(self) -> bool:
         """Whether the span is to be exported (a sampler may say: record it, but keep it here)."""
-        return bool(self.trace.flags & TraceFlags.SAMPLED)
+        return self.trace.sampled
 
     @property
     def failed(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from time import time_ns
 from types import MappingProxyType
-from typing import TypeVar
 
 from opentelemetry import trace as api
 from opentelemetry.sdk.trace import Tracer as SdkTracer
@@ -29,8 +28,6 @@ _INTERNAL = SpanKind.INTERNAL
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
 _FLAGS = tuple(TraceFlags(bits_) for bits_ in range(4))
 _new = object.__new__
-
-S = TypeVar("S", bound=Span)
 
 
 def _always_samples(sampler: Sampler) -> tuple[bool, bool]:
@@ -92,9 +89,9 @@ class Tracer(SdkTracer):
         set_status_on_exception: bool = True,  # noqa: FBT001, FBT002
     ) -> api.Span:
         """A span that is not current yet; see `opentelemetry.trace.Tracer.start_span`."""
-        span = self._start(Span, name, context, kind, attributes, links, start_time)
-        if isinstance(span, SpanContext):
-            return NonRecordingSpan(span)
+        span: Span | UnrecordedSpan = self.span(name, attributes, context, kind, links, start_time, Span)
+        if isinstance(span, UnrecordedSpan):
+            return NonRecordingSpan(span.get_span_context())
         span._on_exception = (record_exception, set_status_on_exception)
         return span
 
@@ -113,28 +110,65 @@ class Tracer(SdkTracer):
         """A context manager, and decorator of functions and coroutine functions, that starts a span when entered."""
         return CurrentSpan(
             self,
-            (name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception),
-            record_exception,
-            set_status_on_exception,
-            end_on_exit,
+            (name, attributes, context, kind, links, start_time, Span),
+            (record_exception, set_status_on_exception, end_on_exit),
         )
 
     def span(
         self,
         name: str,
-        attributes: Mapping[str, AnyValue] | None = None,
-        *,
+        attributes: Attributes = None,
         parent: Context | None = None,
         kind: SpanKind = _INTERNAL,
-        links: Sequence[Link] = (),
+        links: Sequence[Link] | None = (),
         start_time: int | None = None,
+        cls: type[Span] = ActiveSpan,
     ) -> ActiveSpan | UnrecordedSpan:
-        """A span that is started now, is current in its with-block, and ends with it.
+        """A span that starts now, is current in its with-block, and ends with it.
 
-        The parent is the current span, or that of ``parent``; ``start_time`` in ns since the epoch.
+        The parent is the current span, or that of the context ``parent``; ``start_time`` in ns since the epoch. ``cls``
+        is for `start_span`: this is the one place where spans are made, without a call more than needed.
         """
-        span = self._start(ActiveSpan, name, parent, kind, attributes, links, start_time)
-        return UnrecordedSpan(span) if isinstance(span, SpanContext) else span
+        above = (current() if parent is None else parent).get(SPAN_KEY)
+        family = type(above)
+        elsewhere: SpanContext | None = None
+        if (family is ActiveSpan or family is Span) and self._children_at_once and above.trace.sampled:  # type: ignore[attr-defined]
+            trace: Trace = above.trace  # type: ignore[attr-defined]
+            parent_id: int = above.span_id  # type: ignore[attr-defined]
+            span_id = bits(64) or 1
+        elif above is None and self._roots_at_once:
+            trace, parent_id = Trace(bits(128) or 1, _SAMPLED, None), 0
+            span_id = bits(64) or 1
+        else:
+            decided = self._decide(name, parent, kind, attributes, links)
+            if isinstance(decided, UnrecordedSpan):
+                return decided
+            trace, span_id, elsewhere, attributes = decided
+            parent_id = 0 if elsewhere is None else elsewhere.span_id
+
+        span: ActiveSpan = _new(cls)  # type: ignore[assignment]
+        span.tracer = self
+        span.trace = trace
+        span.span_id = span_id
+        span.parent_id = parent_id
+        span.name = name
+        span.kind = kind
+        span.end_time = span.leaves = span.extra = span._context = None
+        span._status = UNSET
+        if attributes:
+            limits = self.limits
+            copy = plain_copy(attributes, limits.attributes, limits.attribute_length)
+            span._attributes = self._clean(span, attributes) if copy is None else copy
+        else:
+            span._attributes = {}
+        if elsewhere is not None:
+            span.more().parent = elsewhere
+        if links:
+            self._link(span, links)
+        span.start_time = time_ns() if start_time is None else start_time
+        if self.span_processor._span_processors:
+            self.span_processor.on_start(span, parent)  # type: ignore[arg-type]
+        return span
 
     def leaf(self, name: str, start_ns: int, end_ns: int, attributes: Mapping[str, AnyValue] | None = None) -> None:
         """Record a leaf on the current span; times in ns since the epoch, ``attributes`` are kept: do not change them.
@@ -160,62 +194,12 @@ class Tracer(SdkTracer):
             processor._on_ending(span)  # type: ignore[arg-type]
             processor.on_end(snapshot(span))
 
-    def _start(
-        self,
-        cls: type[S],
-        name: str,
-        context: Context | None,
-        kind: SpanKind,
-        attributes: Attributes,
-        links: Sequence[Link] | None,
-        start_time: int | None,
-    ) -> S | SpanContext:
-        """A started span, or the context of one that is not to be recorded."""
-        above = (current() if context is None else context).get(SPAN_KEY)
-        family = type(above)
-        parent: SpanContext | None = None
-        if (family is ActiveSpan or family is Span) and self._children_at_once and above.trace.flags & 1:  # type: ignore[attr-defined]
-            trace: Trace = above.trace  # type: ignore[attr-defined]
-            parent_id: int = above.span_id  # type: ignore[attr-defined]
-            span_id = bits(64) or 1
-        elif above is None and self._roots_at_once:
-            trace = Trace(bits(128) or 1, _SAMPLED, None)
-            parent_id = 0
-            span_id = bits(64) or 1
-        else:
-            decided = self._decide(name, context, kind, attributes, links)
-            if isinstance(decided, SpanContext):
-                return decided
-            trace, span_id, parent, attributes = decided
-            parent_id = 0 if parent is None else parent.span_id
-
+    def _clean(self, span: Span, given: Mapping[str, AnyValue]) -> dict[str, AnyValue]:
         limits = self.limits
-        span = _new(cls)
-        span.tracer = self
-        span.trace = trace
-        span.span_id = span_id
-        span.parent_id = parent_id
-        span.name = name
-        span.kind = kind
-        span.end_time = span.leaves = span.extra = span._context = None
-        span._status = UNSET
-        if not attributes:
-            span._attributes = {}
-        else:
-            copy = plain_copy(attributes, limits.attributes, limits.attribute_length)
-            if copy is None:
-                copy, dropped = bounded(MappingProxyType(attributes), limits.attributes, limits.attribute_length)
-                if dropped:
-                    span.more().dropped_attributes = dropped
-            span._attributes = copy
-        if parent is not None:
-            span.more().parent = parent
-        if links:
-            self._link(span, links)
-        span.start_time = time_ns() if start_time is None else start_time
-        if self.span_processor._span_processors:
-            self.span_processor.on_start(span, context)  # type: ignore[arg-type]
-        return span
+        attributes, dropped = bounded(MappingProxyType(given), limits.attributes, limits.attribute_length)
+        if dropped:
+            span.more().dropped_attributes = dropped
+        return attributes
 
     def _link(self, span: Span, links: Sequence[Link | None]) -> None:
         limits = self.limits
@@ -232,16 +216,16 @@ class Tracer(SdkTracer):
         kind: SpanKind,
         attributes: Attributes,
         links: Sequence[Link] | None,
-    ) -> SpanContext | tuple[Trace, int, SpanContext | None, Attributes]:
+    ) -> UnrecordedSpan | tuple[Trace, int, SpanContext | None, Attributes]:
         """Ask the sampler and the id generator, as the SDK's `start_span` does.
 
-        Gives the context of a span that is not to be recorded, else a recorded one's trace, ids and attributes.
+        Gives the span if it is not to be recorded, else trace, span id, parent and attributes of the one to make.
         """
         parent: SpanContext | None = api.get_current_span(context).get_span_context()
         if parent is not None and not isinstance(parent, SpanContext):
             raise TypeError("parent_span_context must be a SpanContext or None.")
         if not self._is_enabled():
-            return parent or api.INVALID_SPAN_CONTEXT
+            return UnrecordedSpan(parent or api.INVALID_SPAN_CONTEXT)
         ids = self.id_generator
         if parent is None or not parent.is_valid:
             parent = None
@@ -253,5 +237,5 @@ class Tracer(SdkTracer):
         span_id = ids.generate_span_id()
         self._tracer_metrics.start_span(parent, result.decision)
         if result.decision is Decision.DROP:
-            return SpanContext(trace_id, span_id, False, flags, result.trace_state)
+            return UnrecordedSpan(SpanContext(trace_id, span_id, False, flags, result.trace_state))
         return Trace(trace_id, flags, result.trace_state), span_id, parent, result.attributes
