@@ -24,6 +24,7 @@ _CLEARSIGNED = re.compile(
     r"(?:-----END PGP SIGNATURE-----|\Z)",
     re.DOTALL,
 )
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u202a-\u202e\u2066-\u2069\u200b\ufeff]")
 _SEALED = {"application/pkcs7-mime": "S/MIME", "application/x-pkcs7-mime": "S/MIME", "multipart/encrypted": "PGP"}
 _SIGNATURES = {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
 
@@ -49,7 +50,7 @@ def read(mail: Parts) -> Body:
         walk.note(f"only the first {MAX_TEXT_CHARS:,} characters of its text were kept")
         text = text[:MAX_TEXT_CHARS]
     return Body(
-        text.replace("\0", ""),
+        _CONTROL.sub("", text),
         tuple(walk.attachments[:MAX_ATTACHMENTS]),
         walk.encrypted,
         walk.invitation,
