@@ -1,0 +1,193 @@
+"""The routes of agents and capabilities: who there is, how each is, what it offers, what was measured of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from pea.runtime import AgentRecord, AgentState, Capability, Health
+from pea.service.json_answer import json_answer
+from pea.service.operation import Answer, Header, Operation
+from pea.service.schemas import input_and_output
+from pea.service.state import STATE, State
+from pea.telemetry.figures import CallFigures
+
+Milliseconds = Annotated[float, Meta(ge=0)]
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """Attempts of calls since the service started, folded from their spans; quantiles are right within 1 %."""
+
+    count: int
+    errors: int
+    error_rate: Annotated[float, Meta(ge=0, le=1)]
+    p50_ms: Milliseconds
+    p95_ms: Milliseconds
+    p99_ms: Milliseconds
+    max_ms: Milliseconds
+    mean_ms: Milliseconds
+
+
+class HealthJson(msgspec.Struct, frozen=True):
+    """What an agent says of itself: ``problem`` is null when all is well; ``check_ms`` is what asking took."""
+
+    problem: str | None
+    check_ms: Milliseconds
+
+
+class AgentJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent. ``reason`` says why it is not in service; ``figures`` is null until it was called."""
+
+    name: str
+    type: str
+    state: AgentState
+    reason: str | None
+    start_ms: Milliseconds | None
+    capabilities: tuple[str, ...]
+    health: HealthJson
+    figures: Figures | None
+
+
+class AgentDetail(AgentJson, frozen=True, kw_only=True):
+    """An agent with the figures of each of its capabilities that was called."""
+
+    by_capability: dict[str, Figures]
+
+
+class AgentList(msgspec.Struct, frozen=True):
+    """All agents, in the order of their start."""
+
+    agents: list[AgentJson]
+
+
+class CapabilityJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be asked of an agent; ``input`` and ``output`` are JSON schemas."""
+
+    name: str
+    agent: str
+    available: bool
+    summary: str
+    description: str
+    idempotent: bool
+    timeout_s: float
+    input: dict[str, Any]
+    output: dict[str, Any]
+
+
+class CapabilityList(msgspec.Struct, frozen=True):
+    """All capabilities, by name."""
+
+    capabilities: list[CapabilityJson]
+
+
+async def listing(request: web.Request) -> web.Response:
+    """All agents with their health and figures."""
+    runtime = request.app[STATE].runtime
+    records = list(runtime.directory.records)
+    whole = {found.agent: _figures(found) for found in runtime.telemetry.figures() if not found.capability}
+    healths = await asyncio.gather(*(runtime.health(record.name) for record in records))
+    shown = [
+        AgentJson(**_common(record, health), figures=whole.get(record.name))
+        for record, health in zip(records, healths, strict=True)
+    ]
+    return json_answer(AgentList(shown))
+
+
+async def show(request: web.Request) -> web.Response:
+    """One agent, with figures by capability."""
+    runtime = request.app[STATE].runtime
+    record = runtime.directory.record(request.match_info["name"])
+    figures = {found.capability: _figures(found) for found in runtime.telemetry.figures(record.name)}
+    whole = figures.pop("", None)
+    health = await runtime.health(record.name)
+    return json_answer(AgentDetail(**_common(record, health), figures=whole, by_capability=figures))
+
+
+async def capabilities(request: web.Request) -> web.Response:
+    """All capabilities with the schemas of their input and output."""
+    state = request.app[STATE]
+    offered = sorted(state.runtime.directory.capabilities.values(), key=lambda capability: capability.name)
+    return json_answer(CapabilityList([_capability(capability, state) for capability in offered]))
+
+
+def _capability(capability: Capability, state: State) -> CapabilityJson:
+    taken, given = input_and_output(capability)
+    record = state.runtime.directory.records.get(capability.agent)
+    timeout_s = capability.declared.timeout_s
+    return CapabilityJson(
+        name=capability.name,
+        agent=capability.agent,
+        available=record is not None and record.state is AgentState.READY,
+        summary=capability.summary,
+        description=capability.description,
+        idempotent=capability.declared.idempotent,
+        timeout_s=float(state.runtime.settings.runtime.timeout) if timeout_s is None else timeout_s,
+        input=taken,
+        output=given,
+    )
+
+
+def _common(record: AgentRecord, health: Health) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "type": record.type,
+        "state": record.state,
+        "reason": record.reason,
+        "start_ms": None if record.start_s is None else _ms(record.start_s),
+        "capabilities": record.capabilities,
+        "health": HealthJson(health.problem, _ms(health.check_s)),
+    }
+
+
+def _figures(found: CallFigures) -> Figures:
+    return Figures(
+        count=found.count,
+        errors=found.errors,
+        error_rate=round(found.errors / found.count, 6) if found.count else 0.0,
+        p50_ms=_ms(found.p50_s),
+        p95_ms=_ms(found.p95_s),
+        p99_ms=_ms(found.p99_s),
+        max_ms=_ms(found.max_s),
+        mean_ms=_ms(found.mean_s),
+    )
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1e3, 3)
+
+
+ROUTES = (
+    Operation(
+        method="GET",
+        path="/v1/agents",
+        handler=listing,
+        name="listAgents",
+        tag="agents",
+        summary="List agents with state, health and figures",
+        answers={200: Answer("All agents.", AgentList)},
+    ),
+    Operation(
+        method="GET",
+        path="/v1/agents/{name}",
+        handler=show,
+        name="getAgent",
+        tag="agents",
+        summary="Show an agent with figures by capability",
+        parameters={"name": Header("name", "The agent's name.", {"type": "string", "minLength": 1})},
+        answers={200: Answer("The agent.", AgentDetail)},
+        problems=(404,),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/capabilities",
+        handler=capabilities,
+        name="listCapabilities",
+        tag="agents",
+        summary="List what can be asked, with JSON schemas",
+        answers={200: Answer("All capabilities.", CapabilityList)},
+    ),
+)

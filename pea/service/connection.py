@@ -1,0 +1,70 @@
+"""Answers in problem details even what is not HTTP and so never reaches a route."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
+
+from pea.errors import PeaError
+from pea.service import problems
+from pea.service.guard import HEADERS
+from pea.service.refusals import MalformedRequest
+from pea.telemetry import get_logger
+
+log = get_logger("pea.service")
+
+IDLE_S = 75.0  # a kept-alive connection without requests is closed after this
+LINGER_S = 2.0  # how long the rest of a refused body is read, so that the client sees the refusal
+LAST_ANSWERS_S = 2.0  # when the service stops, how long answers that are being sent may take
+MAX_HEADER_BYTES = 8_190
+
+
+class Connection(web.RequestHandler):
+    """One client's connection."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to a request that could not be parsed, or whose handling broke outside every middleware."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun; another cannot be sent")
+        if status < 500:
+            said = " ".join((message or str(exc or "")).split())[:200]
+            response = problems.answer(MalformedRequest(said or "it cannot be parsed"))
+        else:
+            log.error("a request could not be answered", exc_info=exc)
+            response = problems.answer(PeaError("internal"))
+        response.headers.update(HEADERS)
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """aiohttp's runner of an application, with `Connection` for its connections."""
+
+    def __init__(self, app: web.Application) -> None:
+        super().__init__(
+            app,
+            access_log=None,  # the server spans say more
+            auto_decompress=False,  # encoded bodies are refused, so nothing can be a decompression bomb
+            keepalive_timeout=IDLE_S,
+            lingering_time=LINGER_S,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+            shutdown_timeout=LAST_ANSWERS_S,
+        )
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(made.request_handler, request_factory=made.request_factory, loop=made._loop, **made._kwargs)

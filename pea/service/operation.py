@@ -1,0 +1,56 @@
+"""What a route promises: the one declaration that the router, the checks before a handler and OpenAPI all read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from pea.service.query import NoQuery
+
+JSON = "application/json"
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A header that a route reads or answers with; ``schema`` is its value's JSON schema."""
+
+    name: str
+    what: str
+    schema: Mapping[str, Any]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """One successful answer: ``body`` is the type of its JSON, None when it is not JSON or there is none."""
+
+    what: str
+    body: Any = None
+    media: str | None = JSON
+    headers: tuple[Header, ...] = ()
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One method of one path.
+
+    ``problems`` are the statuses of the problems it may answer with, beside those that any route may. ``traced`` is
+    false for what machines poll: probes would fill traces, and their own metric, with nothing.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    name: str
+    tag: str
+    summary: str
+    answers: Mapping[int, Answer]
+    description: str = ""
+    parameters: Mapping[str, Header] = {}
+    query: type[msgspec.Struct] = NoQuery
+    headers: tuple[Header, ...] = ()
+    takes_task: bool = False
+    problems: tuple[int, ...] = ()
+    traced: bool = True
+    media: str | None = JSON  # what Accept is held against; None: any

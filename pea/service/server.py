@@ -1,0 +1,130 @@
+"""Runs the application: bound before its agents are started, and stopped so that nothing in hand is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from pea.errors import ConfigError
+from pea.runtime import Runtime
+from pea.service.application import create_app
+from pea.service.connection import Runner
+from pea.service.guard import require_loopback
+from pea.service.state import STATE
+from pea.telemetry import get_logger
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+BACKLOG = 1_024
+
+log = get_logger("pea.service")
+
+
+class Service:
+    """A runtime behind HTTP. ``async with Service(Runtime(settings)) as service: await service.until_stopped()``.
+
+    The runtime must not have been started. Its telemetry is flushed last of all when it is its own; a telemetry that
+    was given to it is flushed, and its giver's to close.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.app = create_app(runtime)
+        self._state = self.app[STATE]
+        self._runner = Runner(self.app)
+        self._port = 0
+        self._starting: asyncio.Task[None] | None = None
+        self._closed = False
+        self._stop_wanted = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """Where the service is, such as ``http://127.0.0.1:8080``; the port is known once it is bound."""
+        host = self.runtime.settings.service.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Bind, and begin to start the agents: from here on the service answers, and says 503 until it is ready.
+
+        Raises ConfigError when the address cannot be used, or may not be.
+        """
+        settings = self.runtime.settings.service
+        require_loopback(settings.host)
+        self.runtime.telemetry.start()
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, settings.host, settings.port, backlog=BACKLOG).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ConfigError(
+                f"{settings.host}:{settings.port} cannot be bound: {error.strerror or error}",
+                where="service.port",
+                fix="stop what uses it, or choose another port (0: any free one)",
+            ) from error
+        self._port = self._runner.addresses[0][1]
+        self._starting = asyncio.create_task(self.runtime.start(), name="pea-start")
+
+    async def ready(self) -> None:
+        """Wait until every agent's start has ended; raises what kept the runtime from starting."""
+        if self._starting is None:
+            raise ConfigError("the service has not been started", fix="use `async with Service(...)`")
+        await asyncio.shield(self._starting)
+
+    def stop(self) -> None:
+        """Have `until_stopped` return; safe to call more than once."""
+        self._stop_wanted.set()
+
+    async def until_stopped(self) -> None:
+        """Serve until SIGTERM, SIGINT or `stop`; raises what kept the runtime from starting."""
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self.stop)
+        stopped = asyncio.create_task(self._stop_wanted.wait())
+        try:
+            if self._starting is not None and not self._starting.done():
+                await asyncio.wait([self._starting, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if self._starting is not None and self._starting.done():
+                self._starting.result()
+            await stopped
+        finally:
+            stopped.cancel()
+            for number in SIGNALS:
+                loop.remove_signal_handler(number)
+
+    async def run(self) -> None:
+        """Start, serve until a signal, stop in order."""
+        async with self:
+            await self.until_stopped()
+
+    async def close(self, grace_s: float | None = None) -> None:
+        """Stop in order; within ``grace_s`` (the setting ``service.grace``) seconds for what is running.
+
+        First `/readyz` says 503 and new tasks are refused, while tasks can still be read and followed; then running
+        tasks end or are handed back as cancelled; then the last answers go out and the socket closes; then the agents
+        stop; and at the very end the telemetry, which has seen all of it, is flushed.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._state.stopping = True
+        grace = float(self.runtime.settings.service.grace) if grace_s is None else grace_s
+        if self._starting is not None and not self._starting.done():
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+        if self.runtime.ready:
+            await self.runtime.scheduler.close(grace)
+        await self._runner.cleanup()
+        await self.runtime.close(grace)
+        await self.runtime.telemetry.flush()

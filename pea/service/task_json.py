@@ -1,0 +1,141 @@
+"""A task as the API shows it, what a client submits, and how lists of tasks are asked for and paged."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from pea.runtime import Priority, Task, TaskError, TaskState
+from pea.runtime.task import timestamp
+from pea.service.refusals import BadParameter
+
+MAX_DEADLINE_MS = 86_400_000
+MAX_LIMIT = 200
+MAX_CURSOR = 200
+
+PriorityName = Literal["low", "normal", "high", "critical"]
+_PRIORITIES: dict[Priority, PriorityName] = {
+    Priority.LOW: "low",
+    Priority.NORMAL: "normal",
+    Priority.HIGH: "high",
+    Priority.CRITICAL: "critical",
+}
+Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+
+
+class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A task to do. ``deadline_ms`` counts from when it is accepted; waiting in the queue is part of it."""
+
+    capability: Annotated[str, Meta(max_length=200)]
+    input: dict[str, Any] = {}
+    priority: PriorityName = "normal"
+    deadline_ms: Annotated[float, Meta(le=MAX_DEADLINE_MS, extra_json_schema={"exclusiveMinimum": 0})] | None = None
+
+
+class Links(msgspec.Struct, frozen=True):
+    """Where more about a task is."""
+
+    self: str
+    events: str
+
+
+class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One task. Times are RFC 3339 in UTC; ``duration_ms`` runs from its acceptance to its end."""
+
+    id: Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
+    capability: str
+    agent: str
+    status: TaskState
+    priority: PriorityName
+    created: Moment
+    started: Moment | None
+    ended: Moment | None
+    deadline: Moment | None
+    duration_ms: Annotated[float, Meta(ge=0)] | None
+    trace_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")] | None
+    error: TaskError | None
+    links: Links
+    result: msgspec.Raw | UnsetType = UNSET  # only of a task that succeeded, and not in lists
+
+
+class TaskPage(msgspec.Struct, frozen=True):
+    """Tasks, newest first, without their results; ``next`` is the cursor of the page after, null on the last."""
+
+    tasks: list[TaskJson]
+    next: str | None
+
+
+class TaskQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which tasks to list."""
+
+    status: Annotated[TaskState, Meta(description="Only tasks in this state.")] | UnsetType = UNSET
+    priority: Annotated[PriorityName, Meta(description="Only tasks of this priority.")] | UnsetType = UNSET
+    agent: Annotated[str, Meta(description="Only tasks that this agent answers for.")] | UnsetType = UNSET
+    capability: Annotated[str, Meta(description="Only tasks of this capability.")] | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="How many at most.")] = 50
+    cursor: (
+        Annotated[str, Meta(max_length=MAX_CURSOR, description="Where to go on: `next` of the page before.")]
+        | UnsetType
+    ) = UNSET
+
+    def wanted(self) -> dict[str, Any]:
+        """The index values asked for, under the registry's names."""
+        given = {
+            "state": self.status,
+            "priority": UNSET if self.priority is UNSET else priority(self.priority),
+            "agent": self.agent,
+            "capability": self.capability,
+        }
+        return {name: value for name, value in given.items() if value is not UNSET}
+
+
+def priority(name: PriorityName) -> Priority:
+    """The priority of this name."""
+    return Priority[name.upper()]
+
+
+def task_json(task: Task, *, result: bool = True) -> TaskJson:
+    """The task as the API shows it, with its result if it has one and it is wanted."""
+    path = f"/v1/tasks/{task.id}"
+    return TaskJson(
+        id=task.id,
+        capability=task.capability,
+        agent=task.agent,
+        status=task.state,
+        priority=_PRIORITIES[task.priority],
+        created=timestamp(task.created),
+        started=_moment(task.started),
+        ended=_moment(task.ended),
+        deadline=_moment(task.deadline),
+        duration_ms=None if task.ended is None else round(max(0.0, task.ended - task.created) * 1e3, 3),
+        trace_id=task.trace_id,
+        error=task.error,
+        links=Links(path, f"{path}/events"),
+        result=task.result if result and task.result is not None else UNSET,
+    )
+
+
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else timestamp(seconds)
+
+
+def cursor_of(task: Task) -> str:
+    """An opaque word for the place just below this task in the order of creation."""
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode((task.created, task.id))).decode().rstrip("=")
+
+
+def position_of(cursor: str) -> tuple[float, str]:
+    """The place that a cursor stands for; BadParameter when it is not one that `cursor_of` made."""
+    try:
+        data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        created, identity = msgspec.msgpack.decode(data, type=tuple[float, str])
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        created, identity = math.nan, ""
+    if not math.isfinite(created):
+        raise BadParameter("is not a cursor of this list", where="cursor", fix="use `next` of the page before")
+    return created, identity
