@@ -122,7 +122,7 @@ def test_sizes(text: object, size: int) -> None:
     assert Bytes.parse(text) == size
 
 
-def refused(unit: type[Seconds] | type[Bytes], value: object) -> str:
+def refused(unit: type[Seconds | Bytes], value: object) -> str:
     try:
         unit.parse(value)
     except ValueError as error:

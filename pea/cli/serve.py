@@ -1,0 +1,94 @@
+"""``pea serve``: the service in this terminal, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from pea.cli.options import needs_workspace, settings_options
+from pea.config import Settings
+from pea.errors import PeaError
+
+if TYPE_CHECKING:
+    from pea.service import Service
+
+
+@click.command("serve")
+@click.option("--host", help="Address to listen on (default: 127.0.0.1).")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (default: 8080; 0: any free one).")
+@click.option("--first", metavar="CAPABILITY", help="Run this once when all agents are ready, and show its trace.")
+@settings_options
+def command(settings: Settings, first: str | None) -> None:
+    """Start the service and show where it is."""
+    needs_workspace(settings)
+    asyncio.run(_serve(settings, first))
+
+
+async def _serve(settings: Settings, first: str | None) -> None:
+    # Imported here: `pea --help` needs neither aiohttp nor the SDK.
+    from pea.runtime import Runtime
+    from pea.service import Service
+    from pea.telemetry import Telemetry, configure_logging
+
+    configure_logging(settings.telemetry.log)
+    telemetry = Telemetry(settings)
+    telemetry.install_global()
+    try:
+        async with Service(Runtime(settings, telemetry=telemetry)) as service:
+            stopped = asyncio.create_task(service.until_stopped())
+            greeting = asyncio.create_task(_greet(service, first))
+            await asyncio.wait([stopped, greeting], return_when=asyncio.FIRST_COMPLETED)
+            if greeting.done():
+                greeting.result()
+            else:
+                greeting.cancel()
+            await stopped
+            click.echo("\nstopping: what is running may finish …", err=True)
+    finally:
+        await telemetry.aclose()
+
+
+async def _greet(service: Service, first: str | None) -> None:
+    """Wait until the agents are there, say where everything is, and show one task if one was asked for."""
+    await service.ready()
+    runtime = service.runtime
+    records = list(runtime.directory.records)
+    ready = [record for record in records if record.state == "ready"]
+    click.echo(f"PEA is ready: {len(ready)} of {len(records)} agents in {(runtime.started_s or 0) * 1e3:.0f} ms")
+    for record in records:
+        if record.state != "ready":
+            click.echo(f"  {record.name} is {record.state}: {record.reason}")
+    if first is not None:
+        await _show(service, first)
+    click.echo("")
+    for what, path in (
+        ("page", "/"),
+        ("tasks", "/v1/tasks"),
+        ("agents", "/v1/agents"),
+        ("metrics", "/metrics"),
+        ("API", "/openapi.json"),
+    ):
+        click.echo(f"  {what:<9}{service.url}{path}")
+    click.echo("  Ctrl-C stops it.")
+
+
+async def _show(service: Service, capability: str) -> None:
+    from pea.cli.present import console, show_failure, show_result, show_trace
+
+    runtime = service.runtime
+    try:
+        task, value = await runtime.scheduler.run(capability, {})
+    except PeaError as error:  # a service that cannot do this one thing may be all the more wanted for the others
+        click.secho(f"error: {error}", fg="red", err=True)
+        return
+    await runtime.telemetry.flush()
+    to = console()
+    to.print()
+    if task.state == "succeeded":
+        show_result(to, value)
+    else:
+        show_failure(to, task)
+    to.print()
+    show_trace(to, runtime.telemetry.recent.get(task.trace_id or ""))
