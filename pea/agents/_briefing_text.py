@@ -1,0 +1,118 @@
+"""A briefing as an assistant would put it on paper: short lines, times on the left, at most 88 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from datetime import datetime
+
+from pea.agents import _briefing_words as words
+from pea.agents._briefing import Answer, Briefing, Clash, Item, Journey, Meeting, Missing, Paper, Section
+from pea.workspace.files import SourceReport
+
+COLUMNS = 88
+LABEL = 17  # columns kept for the time on the left, with its margin
+REFUSED_SHOWN = 8
+TITLE_CHARS = 160
+WITHOUT_ANSWER = {"needs-action": "you have not answered", "tentative": "tentative", "declined": "you declined"}
+
+
+def render(briefing: Briefing, now: datetime) -> str:
+    """The whole briefing as plain text; times in the zone of ``now``, days as they are called then."""
+    blocks = ["\n".join([words.long_day(briefing.date), *_wrapped(briefing.headline)])]
+    blocks += [_section(section, now) for section in briefing.sections]
+    if briefing.missing:
+        blocks.append("\n".join(["MISSING FROM THIS BRIEFING", *_missing(briefing.missing)]))
+    blocks.append("\n".join(_sources(briefing.sources)))
+    return "\n\n".join(blocks)
+
+
+def _section(section: Section, now: datetime) -> str:
+    lines = [section.title.upper()]
+    meeting = ""
+    for item in section.items:
+        if isinstance(item, Paper):  # several documents of one meeting stand under its name
+            lines += _paper(item, named=item.meeting != meeting)
+            meeting = item.meeting
+        else:
+            lines += _item(item, now)
+    if section.more:
+        lines += _entry("", f"… and {section.more:,} more")
+    return "\n".join(lines)
+
+
+def _item(item: Item, now: datetime) -> list[str]:
+    zone = now.tzinfo
+    match item:
+        case Clash():
+            return _entry(words.span(item.start, item.end, zone), item.what, f"→ {item.advice}" if item.advice else "")
+        case Answer():
+            label = "" if item.due is None else "overdue" if item.due < now else words.due(item.due, now)
+            why = words.sentence("; ".join(item.reasons))
+            return _entry(label, words.cut(f"{item.sender} · {item.subject}", TITLE_CHARS), why)
+        case Journey():
+            label = f"leave {words.clock(item.leave_by, zone)}" if item.leave_by else ""
+            if not label and item.start:
+                label = words.clock(item.start, zone)
+            return _entry(label, item.what, *item.details, *(f"! {warning}" for warning in item.warnings))
+        case Meeting():
+            return _entry("all day" if item.all_day else words.span(item.start, item.end, zone), meeting_line(item))
+        case _:
+            return _paper(item, named=True)
+
+
+def meeting_line(meeting: Meeting) -> str:
+    """``Board pre-read · Room 4 · with 5 others``."""
+    parts = [words.cut(meeting.title, TITLE_CHARS)]
+    if meeting.online:
+        parts.append("online")
+    elif meeting.place:
+        parts.append(words.cut(meeting.place, 60))
+    if meeting.others:
+        parts.append("with " + words.count(meeting.others, "other"))
+    if meeting.answer in WITHOUT_ANSWER:
+        parts.append(WITHOUT_ANSWER[meeting.answer])
+    return " · ".join(parts)
+
+
+def _paper(paper: Paper, *, named: bool) -> list[str]:
+    lines = _wrapped(f"For {words.cut(paper.meeting, TITLE_CHARS)}:", indent=2) if named else []
+    place = f", {paper.place}" if paper.place else ""
+    return [*lines, *_wrapped(words.cut(f"{paper.title} · {paper.path}{place}", 2 * TITLE_CHARS), indent=4)]
+
+
+def _missing(missing: tuple[Missing, ...]) -> list[str]:
+    return [line for part in missing for line in _wrapped(f"{part.part}: {part.reason}", indent=2)]
+
+
+def _sources(sources: SourceReport) -> list[str]:
+    """``Read 132 files, refused 3:`` and the names with their reasons."""
+    shown = sources.refused[:REFUSED_SHOWN]
+    head = f"Read {words.count(sources.read, 'file')}, refused {sources.refused_count:,}"
+    lines = _wrapped(head + (":" if shown else "."))
+    for refused in shown:
+        lines += _wrapped(f"{refused.path}: {refused.reason}", indent=2)
+    if sources.refused_count > len(shown):
+        lines.append(f"  … and {sources.refused_count - len(shown):,} more")
+    if sources.notes_count:
+        lines += _wrapped(f"In {words.count(sources.notes_count, 'place')} something inside a file was left out.")
+    if sources.pending:
+        lines += _wrapped(f"{words.count(sources.pending, 'file is', 'files are')} not read yet; ask again for more.")
+    return lines
+
+
+def _entry(label: str, first: str, *others: str) -> list[str]:
+    """A line with its time on the left, and below it what more there is to say."""
+    if len(label) > LABEL - 3:  # a long label has its own line
+        lines = [f"  {label}", *_wrapped(first, indent=LABEL)]
+    else:
+        lines = _wrapped(f"  {label}".ljust(LABEL) + first, indent=LABEL, hanging=True)
+    return lines + [line for other in others if other for line in _wrapped(other, indent=LABEL)]
+
+
+def _wrapped(text: str, *, indent: int = 0, hanging: bool = False) -> list[str]:
+    """The text in lines of at most 88 columns; with ``hanging`` its first line brings its own margin."""
+    margin = " " * indent
+    lead, body = (text[:indent], text[indent:]) if hanging else (margin, text)
+    body = "".join(c if c.isprintable() else " " for c in body)  # files may hold what steers a terminal
+    pieces = textwrap.wrap(body, COLUMNS - indent, break_on_hyphens=False) or [""]
+    return [lead + pieces[0], *(margin + piece for piece in pieces[1:])]

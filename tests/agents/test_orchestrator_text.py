@@ -1,0 +1,129 @@
+"""A briefing reads as an assistant would write it, in 88 columns, whatever the files hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pea.agents import _briefing_words as words
+from pea.agents._briefing import Answer, Briefing, Clash, Journey, Meeting, Missing, Paper, Section
+from pea.agents._briefing_text import COLUMNS, render
+from pea.workspace.files import Refusal, SourceReport
+
+BERLIN = ZoneInfo("Europe/Berlin")
+TODAY = date(2026, 5, 12)
+
+
+def at(hour: int, minute: int = 0, *, day: int = 12) -> datetime:
+    return datetime(2026, 5, day, hour, minute, tzinfo=BERLIN)
+
+
+def briefing(*sections: Section, missing: tuple[Missing, ...] = (), sources: SourceReport | None = None) -> str:
+    whole = Briefing(TODAY, "One meeting.", sections, missing, sources or SourceReport(read=1), "")
+    return render(whole, at(7, 30)).replace(words.DASH, "-")
+
+
+def test_a_briefing_begins_with_the_day_and_ends_with_the_files() -> None:
+    """Day, headline, what there is, and from how many files it was made."""
+    assert briefing() == "Tuesday 12 May 2026\nOne meeting.\n\nRead 1 file, refused 0."
+
+
+def test_each_kind_of_item_has_its_line() -> None:
+    """Times stand on the left; what to do and why stands below."""
+    text = briefing(
+        Section("conflicts", "Conflicts", (Clash(at(9), at(9, 45), "A and B overlap", "Move B.", "high"),)),
+        Section("answers", "To answer", (Answer("Tobias", "The freeze", at(17), ("asks you",), "1@x"),)),
+        Section("travel", "Travel", (Journey("To the airport", at(17, 5), at(19, 10), None, ("BER",), ("tight",)),)),
+        Section("day", "Today", (Meeting("Board pre-read", at(9), at(9, 45), place="Room 4", others=5),), more=2),
+        Section("documents", "Documents", (Paper("Contract", "documents/c.docx", "page 2", "", "Clauses"),)),
+    )
+    assert text.split("\n\n")[1:-1] == [
+        "CONFLICTS\n  09:00-09:45    A and B overlap\n                 → Move B.",
+        "TO ANSWER\n  today 17:00    Tobias · The freeze\n                 Asks you",
+        "TRAVEL\n  leave 17:05    To the airport\n                 BER\n                 ! tight",
+        "TODAY\n  09:00-09:45    Board pre-read · Room 4 · with 5 others\n                 … and 2 more",
+        "DOCUMENTS\n  For Clauses:\n    Contract · documents/c.docx, page 2",
+    ]
+
+
+def test_what_is_missing_is_said_in_the_text() -> None:
+    """A part that failed is named with its reason, never left out in silence."""
+    text = briefing(missing=(Missing("Mail", "it did not answer within 4 s"),))
+    assert "MISSING FROM THIS BRIEFING\n  Mail: it did not answer within 4 s" in text
+
+
+def test_refused_files_are_named_and_the_rest_counted() -> None:
+    """Eight names with their reasons, then how many more there are."""
+    refused = tuple(Refusal(f"mail/{n}.eml", "it is empty") for n in range(50))
+    text = briefing(sources=SourceReport(read=1200, refused=refused, refused_count=61, pending=1))
+    assert "Read 1,200 files, refused 61:\n  mail/0.eml: it is empty\n" in text
+    assert "  mail/7.eml: it is empty\n  … and 53 more\n1 file is not read yet; ask again for more." in text
+
+
+@pytest.mark.parametrize(
+    ("meeting", "line"),
+    [
+        (Meeting("Yoga", at(19), at(20, 15)), "19:00-20:15    Yoga"),
+        (Meeting("Call", at(9), at(9)), "09:00          Call"),
+        (Meeting("Fair", at(9), at(17, day=14)), "09:00-Thu      Fair"),
+        (Meeting("Birthday", at(0), at(0, day=13), all_day=True), "all day        Birthday"),
+        (Meeting("Talk", at(9), at(10), place="https://x", online=True, others=1), "Talk · online · with 1 other"),
+        (Meeting("Lunch", at(12), at(13), answer="tentative"), "Lunch · tentative"),
+        (Meeting("Lunch", at(12), at(13), answer="needs-action"), "Lunch · you have not answered"),
+    ],
+)
+def test_an_entry_of_the_day(meeting: Meeting, line: str) -> None:
+    """When, what, where, with how many, and whether it is settled."""
+    assert line in briefing(Section("day", "Today", (meeting,)))
+
+
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        (at(17), "today 17:00"),
+        (at(12, day=13), "tomorrow 12:00"),
+        (at(23, 59, day=15), "Fri"),
+        (at(0, day=18), "Mon"),
+        (at(10, day=11), "yesterday 10:00"),
+        (at(12, day=22), "22 May 12:00"),
+        (datetime(2027, 1, 4, 8, tzinfo=UTC), "4 Jan 2027 09:00"),
+    ],
+)
+def test_by_when(moment: datetime, said: str) -> None:
+    """Near days by name, others by date, in the user's zone; the end of a day is just the day."""
+    assert words.due(moment, at(7, 30)) == said
+
+
+def test_plurals_and_lists() -> None:
+    """One meeting, two meetings; a and b; a, b and c."""
+    assert [words.count(n, "reply", "replies") for n in (0, 1, 1200)] == ["0 replies", "1 reply", "1,200 replies"]
+    assert [words.both(parts) for parts in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+
+
+anything = st.text(max_size=400)
+
+
+@given(title=anything, place=anything, reason=anything, minutes=st.integers(-10_000, 10_000))
+def test_no_line_is_too_long_and_none_can_steer_a_terminal(title: str, place: str, reason: str, minutes: int) -> None:
+    """Titles and subjects come from strangers: cut, wrapped and free of control characters."""
+    end = at(9) + timedelta(minutes=minutes)
+    text = briefing(
+        Section("day", "Today", (Meeting(title, at(9), end, place=place, others=3),)),
+        Section("conflicts", "Conflicts", (Clash(at(9), end, title, reason, "high"),)),
+        Section("answers", "To answer", (Answer(place, title, end, (reason,), "1@x"),)),
+        Section("documents", "Documents", (Paper(title, place, reason, "", title),)),
+        Section("travel", "Travel", (Journey(title, end, None, None, (place,), (reason,)),)),
+        missing=(Missing("Mail", reason),),
+        sources=SourceReport(refused=(Refusal(place, reason),), refused_count=1),
+    )
+    assert all(len(line) <= COLUMNS for line in text.splitlines())
+    assert all(character.isprintable() or character == "\n" for character in text)
