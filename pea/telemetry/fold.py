@@ -7,14 +7,14 @@ so a graph and a trace cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind, Status
 
 from pea.telemetry import names
-from pea.telemetry.metrics import Exemplar, Labels, MetricStore
-from pea.telemetry.span import Span
+from pea.telemetry.metrics import Labels, MetricStore
+from pea.telemetry.span import UNSET, Span
 
 SCOPE = "pea"
 OTHER_ERROR = "_OTHER"  # what the conventions call an error without a type
@@ -54,52 +54,46 @@ class Fold:
 
     def consume(self, batch: Sequence[Span]) -> None:
         """Count each span once."""
+        known, by_kind = self._known, self._by_kind
         with self._store.lock:
             for span in batch:
                 if span.tracer.scope.name != SCOPE:
                     continue
-                failed = span._status.status_code is StatusCode.ERROR
-                rule = self._rule(span.name) or self._by_kind.get(span.kind)
-                end = span.end_time or span.start_time
-                trace_id = span.trace.trace_id if span.trace.flags & 1 else 0
+                name = span.name
+                rule = (known[name] if name in known else self._learn(name)) or by_kind.get(span.kind)
                 if rule is not None:
-                    self._count(rule, span.start_time, end, span._attributes, trace_id, span.span_id, failed=failed)
-                for name, start, leaf_end, attributes in span.leaves or ():
-                    rule = self._rule(name)
-                    if rule is not None:
-                        # What a leaf does not say of itself, its parent says: queue.wait has its task's capability.
-                        both = {**span._attributes, **(attributes or {})}
-                        self._count(rule, start, leaf_end, both, trace_id, span.span_id, failed=False)
+                    end = span.end_time or span.start_time
+                    self._count(rule, span, span._attributes, span.start_time, end, span._status)
+                if span.leaves:
+                    for name, start, end, attributes in span.leaves:
+                        rule = known[name] if name in known else self._learn(name)
+                        if rule is not None:
+                            # What a leaf does not say of itself, its parent says: queue.wait has its task's capability.
+                            both = {**span._attributes, **attributes} if attributes else span._attributes
+                            self._count(rule, span, both, start, end, UNSET)
 
-    def _rule(self, name: str) -> Rule | None:
-        try:
-            return self._known[name]
-        except KeyError:
-            if len(self._known) >= _MAX_KNOWN_NAMES:
-                self._known.clear()
-            rule = self._known[name] = self._by_word.get(name.partition(" ")[0])
-            return rule
+    def _learn(self, name: str) -> Rule | None:
+        if len(self._known) >= _MAX_KNOWN_NAMES:
+            self._known.clear()
+        rule = self._known[name] = self._by_word.get(name.partition(" ")[0])
+        return rule
 
     def _count(
         self,
         rule: Rule,
+        span: Span,
+        attributes: Mapping[str, object],
         start_ns: int,
         end_ns: int,
-        attributes: Mapping[str, object],
-        trace_id: int,
-        span_id: int,
-        *,
-        failed: bool,
+        status: Status,
     ) -> None:
-        values = [_hashable(attributes.get(label)) for label in rule.labels]
-        if failed and rule.error >= 0 and values[rule.error] is None:
-            values[rule.error] = OTHER_ERROR
-        labels: Labels = tuple(values)  # type: ignore[arg-type]
-        seconds = max(end_ns - start_ns, 0) * 1e-9
-        exemplar = Exemplar(seconds, trace_id, span_id, end_ns) if trace_id else None
-        self._store.series(rule.metric, labels).observe(seconds, exemplar)
-
-
-def _hashable(value: object) -> Hashable:
-    """An attribute's value as a key; a sequence or mapping, which no label should be, as text."""
-    return value if isinstance(value, str | bool | int | float | None) else str(value)
+        labels: Labels = tuple(map(attributes.get, rule.labels))  # type: ignore[arg-type]
+        if status is not UNSET and rule.error >= 0 and labels[rule.error] is None and not status.is_ok:
+            labels = (*labels[: rule.error], OTHER_ERROR, *labels[rule.error + 1 :])
+        try:
+            series = self._store.series(rule.metric, labels)
+        except TypeError:  # a sequence or a mapping, which no label should be
+            series = self._store.series(rule.metric, tuple(None if v is None else str(v) for v in labels))
+        seconds = (end_ns - start_ns) * 1e-9 if end_ns > start_ns else 0.0
+        trace = span.trace
+        series.observe(seconds, (seconds, trace.trace_id, span.span_id, end_ns) if trace.flags & 1 else None)

@@ -21,6 +21,7 @@ from pea.telemetry.histogram import OTEL_MAX_SIZE, Histogram
 
 LabelValue = str | bool | int | float
 Labels = tuple[LabelValue | None, ...]
+Measured = tuple[float, int, int, int]  # an `Exemplar`'s fields; a plain tuple because one is made per span
 Reading = float | Iterable[tuple[Mapping[str, LabelValue], float]]
 
 OVERFLOW = "otel.metric.overflow"
@@ -79,19 +80,20 @@ class Series:
         self.labels = labels
         self.bounds = bounds
         self.buckets = [0] * (len(bounds) + 1)
-        self.exemplars: list[Exemplar | None] = [None] * (len(bounds) + 1)
+        self.exemplars: list[Measured | None] = [None] * (len(bounds) + 1)
         self.pending: list[float] = []
         self.histogram = Histogram(FINE_SIZE, FINE_SCALE)
         self.interval = Histogram(FINE_SIZE, FINE_SCALE) if delta else None
 
-    def observe(self, value: float, exemplar: Exemplar | None = None) -> None:
-        """Take one value."""
+    def observe(self, value: float, exemplar: Measured | None = None) -> None:
+        """Take one value, and where it was measured."""
         place = bisect_left(self.bounds, value)
         self.buckets[place] += 1
         if exemplar is not None:
             self.exemplars[place] = exemplar
-        self.pending.append(value)
-        if len(self.pending) >= FOLD_AT:
+        pending = self.pending
+        pending.append(value)
+        if len(pending) >= FOLD_AT:
             self.fold()
 
     def fold(self) -> None:
@@ -127,7 +129,9 @@ class MetricStore:
 
     def series(self, metric: str, values: Labels) -> Series:
         """The series of a metric with label values in the registry's order; None where a label does not apply."""
-        family = self._series.setdefault(metric, {})
+        family = self._series.get(metric)
+        if family is None:
+            family = self._series[metric] = {}
         found = family.get(values)
         if found is not None:
             return found
@@ -197,7 +201,7 @@ class MetricStore:
             histogram=source.resized(size),
             bounds=series.bounds,
             buckets=tuple(series.buckets),
-            exemplars=tuple(series.exemplars),
+            exemplars=tuple(e and Exemplar(*e) for e in series.exemplars),
             start_ns=self._interval_start_ns if interval else self._start_ns,
         )
 

@@ -18,6 +18,7 @@ from pea.telemetry.span import Span
 
 MAX_SPANS_PER_TRACE = 2_000
 MAX_BYTES = 32 << 20
+_SIZED = (str, bytes, tuple)
 _SPAN_BYTES, _ATTRIBUTE_BYTES, _LEAF_BYTES, _EVENT_BYTES = 500, 100, 250, 400  # rough, measured with tracemalloc
 
 
@@ -188,10 +189,12 @@ def _summary(key: int, spans: Sequence[Span], left_out: int) -> TraceSummary:
 
 def _size(span: Span) -> int:
     """Bytes that a span holds, roughly: short values are counted flat, long texts by length."""
-    size = _SPAN_BYTES + _ATTRIBUTE_BYTES * len(span._attributes) + _LEAF_BYTES * len(span.leaves or ())
+    size = _SPAN_BYTES + _ATTRIBUTE_BYTES * len(span._attributes)
+    if span.leaves:
+        size += _LEAF_BYTES * len(span.leaves)
     for value in span._attributes.values():
-        if isinstance(value, str | bytes | tuple) and len(value) > 64:
-            size += len(value) * (1 if isinstance(value, bytes | str) else _ATTRIBUTE_BYTES)
+        if isinstance(value, _SIZED) and len(value) > 64:
+            size += len(value) * (_ATTRIBUTE_BYTES if isinstance(value, tuple) else 1)
     if span.extra:
         size += sum(_EVENT_BYTES + sum(len(v) for v in e[2].values() if isinstance(v, str)) for e in span.extra.events)
         size += _EVENT_BYTES * len(span.extra.links)
