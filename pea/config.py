@@ -137,6 +137,49 @@ class TelemetrySettings(_Section, frozen=True):
     log: LogSettings = LogSettings()
 
 
+class KeeperSettings(_Section, frozen=True):
+    """Which traces are kept once they have ended: all of them, or (``tail``) those that a rule below speaks for."""
+
+    policy: Literal["all", "tail"] = "all"
+    errors: bool = True  # tail: keep traces with an error
+    slower_than: Seconds = Seconds(0.0)  # tail: keep traces that took longer; 0: no fixed bound
+    slow_quantile: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.95  # tail: … than this of their root's recent; 0: off
+    per_second: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 1.0  # tail: of the others, so many a second at random
+    wait: Seconds = Seconds(60.0)  # a trace whose root has not ended by then is decided as it stands
+    linger: Seconds = Seconds(2.0)  # tail: how long a trace begun elsewhere may still grow after its part here ended
+    traces: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
+    spans: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000  # per trace; more are counted, not kept
+    size: Bytes = Bytes(64 << 20)
+    passed_traces: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1_000  # not kept, but a pin can fetch them back
+    passed_size: Bytes = Bytes(16 << 20)
+
+
+class StoreSettings(_Section, frozen=True):
+    """The embedded store of spans and series, in the state folder."""
+
+    size: Bytes = Bytes(1 << 30)
+    age: Seconds = Seconds(7 * 86_400.0)
+    waiting: Bytes = Bytes(32 << 20)  # what the writer may have before it; more is dropped and counted
+    indexed: tuple[str, ...] = (
+        "error.type",
+        "gen_ai.agent.name",
+        "gen_ai.conversation.id",
+        "gen_ai.request.model",
+        "gen_ai.tool.name",
+        "http.response.status_code",
+        "http.route",
+        "pea.capability",
+        "pea.task.id",
+        "session.id",
+        "user.id",
+    )
+    series: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 500
+    ingest_body: Bytes = Bytes(8 << 20)
+    ingest_inflated: Bytes = Bytes(32 << 20)
+    ingest_spans: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 50_000  # in one request
+    ingest_waiting: Bytes = Bytes(64 << 20)  # bodies being read in; more are answered with 429
+
+
 class Settings(_Section, frozen=True):
     """Everything that can be configured."""
 
@@ -147,6 +190,8 @@ class Settings(_Section, frozen=True):
     service: ServiceSettings = ServiceSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    keeper: KeeperSettings = KeeperSettings()
+    store: StoreSettings = StoreSettings()
 
     @property
     def zone(self) -> tzinfo:
