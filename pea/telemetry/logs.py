@@ -45,7 +45,7 @@ def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> No
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            structlog.stdlib.PositionalArgumentsFormatter(),
+            fill_in,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -76,6 +76,17 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
+def fill_in(_logger: Any, _method: str, event: Event) -> Event:
+    """Put positional arguments into the message as `logging` does; when they do not fit they become a field."""
+    arguments = event.pop("positional_args", ())
+    if arguments:
+        try:
+            event["event"] = event["event"] % arguments
+        except Exception:  # noqa: BLE001 - a wrong format string, or a value's own __str__
+            event["arguments"] = arguments
+    return event
+
+
 def add_span_ids(_logger: Any, _method: str, event: Event) -> Event:
     """Put the current span's ``trace_id`` and ``span_id`` into a log line, in hex as in OTLP's JSON."""
     context = trace.get_current_span().get_span_context()
@@ -87,8 +98,8 @@ def add_span_ids(_logger: Any, _method: str, event: Event) -> Event:
 
 def render_json(_logger: Any, _method: str, event: Event) -> str:
     """One JSON object; whatever JSON does not know is written as text, and very long texts are cut."""
-    ordered = {"timestamp": event.pop("timestamp", None), "level": event.pop("level", None), **event}
-    return msgspec.json.encode(_plain(ordered)).decode()
+    first = {key: event.pop(key, None) for key in ("timestamp", "level", "event", "logger")}
+    return msgspec.json.encode(_plain({**first, **event})).decode()
 
 
 class QuietHandler(logging.StreamHandler[TextIO]):

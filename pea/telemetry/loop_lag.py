@@ -122,5 +122,7 @@ class LoopMonitor:
 
 def frames(frame: FrameType | None) -> tuple[str, ...]:
     """The stack that ends in ``frame`` as `file:line function`, outermost first; the innermost frames when deep."""
+    if frame is None:
+        return ()
     lines = [f"{f.f_code.co_filename}:{number} {f.f_code.co_qualname}" for f, number in traceback.walk_stack(frame)]
     return tuple(reversed(lines[:_MAX_FRAMES]))
