@@ -23,6 +23,7 @@ from pea.workspace.places_table import (
     distance_km,
     folded,
     states,
+    words,
 )
 
 __all__ = ["Airport", "Journey", "Place", "airports_near", "distance_km", "find", "journey", "place_at"]
@@ -31,13 +32,12 @@ MAX_LOCATION = 300
 
 _SEPARATOR = re.compile(r"[,;\n|]|\s[-–—·/]\s|[()]")
 _CODE = re.compile(r"\b[A-Z]{3}\b")
-_AIRPORT_WORDS = {"airport", "flughafen", "terminal", "aeroport", "aeropuerto", "aeroporto", "flight", "intl"}
-_AROUND = {
-    "office", "offices", "buro", "hq", "headquarters", "hub", "branch", "campus", "airport", "flughafen", "hbf", "hb",
-    "hauptbahnhof", "bahnhof", "station", "central", "city", "centre", "center", "messe", "downtown", "site", "north",
-    "south", "east", "west", "mitte", "region", "area", "greater", "gare", "convention", "terminal", "intl",
-    "international", "in", "to", "nach", "at",
-}  # fmt: skip
+_AIRPORT_WORDS = words("airport flughafen terminal aeroport aeropuerto aeroporto flight intl")
+_AROUND = words(
+    "office offices buro hq headquarters hub branch campus airport flughafen hbf hb sbb hauptbahnhof bahnhof station "
+    "central city centre center messe downtown site north south east west mitte region area greater gare convention "
+    "terminal intl international in to nach at"
+)
 _STREET = re.compile(
     r"\b(?:street|st|road|rd|avenue|ave|lane|ln|drive|boulevard|blvd|square|court|way|via|rue|calle|plaza|piazza|"
     r"allee|weg|gasse|platz|ufer|damm|ring|quai|strasse|str)\b|(?:strasse|str|gasse|allee|weg|platz|ufer|damm)$"
@@ -46,12 +46,14 @@ _ROOM = re.compile(
     r"^(?:meeting |conference |board)?(?:room|raum|saal|salle|sala|floor|etage|stock|desk|building|gebaude|level|hall|"
     r"halle|aula|studio|canteen|lobby|zimmer|besprechungsraum|konferenzraum|sitzungszimmer|my|our)\b"
 )
-_NOT_CODES = frozenset(
-    ["TBD", "TBA", "TBC", "USA", "CEO", "CFO", "COO", "CTO", "CIO", "HBF", "ICE", "OFF", "OUT", "NEW", "NOW", "ALL", "ANY", "PDF", "FYI", "ETA", "BAR", "PUB", "GYM", "LAB", "ATM", "IRL", "ROB", "HER", "SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+_NOT_CODES = words(
+    "TBD TBA TBC USA CEO CFO COO CTO CIO HBF ICE OFF OUT NEW NOW ALL ANY PDF FYI ETA BAR PUB GYM LAB ATM IRL ROB HER "
+    "SUN MON TUE WED THU FRI SAT JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
 )
 # Names of cities that are first of all words: believed only beside a country or in an address.
-_WORDS = frozenset(
-    ["bath", "buffalo", "central", "cork", "delta", "eagle", "enterprise", "hope", "independence", "linden", "many", "mobile", "nice", "normal", "orange", "page", "phoenix", "reading", "split", "union", "victoria", "zug", "essen", "bar", "of", "lunch", "home", "santa", "san", "general"]
+_WORDS = words(
+    "bath buffalo central cork delta eagle enterprise hope independence linden many mobile nice normal orange page "
+    "phoenix reading split union victoria zug essen bar of lunch home santa san general"
 )
 
 
@@ -174,11 +176,11 @@ def _stated(segment: str) -> _Stated | None:
 
 def _airport(location: str, segments: list[str]) -> Place | None:
     """An IATA code where one is meant: alone, in brackets, or beside the word airport."""
-    words = set(folded(location).split())
+    said = words(folded(location))
     alone = len(segments) == 1 and _CODE.fullmatch(segments[0]) is not None
     bracketed = re.search(r"\(([A-Z]{3})\)", location)
     terminal = re.search(r"\b([A-Z]{3})\s+T(?:erminal)?\s?\d\b", location)
-    if not (alone or bracketed or terminal or words & _AIRPORT_WORDS):
+    if not (alone or bracketed or terminal or said & _AIRPORT_WORDS):
         return None
     codes = [bracketed[1]] if bracketed else [terminal[1]] if terminal else _CODE.findall(location)
     for code in codes:
@@ -209,18 +211,19 @@ def _city_in(
     if not name or _ROOM.search(name):
         return None
     table = cities()
-    words = [word for word in name.split() if not any(c.isdigit() for c in word)]
+    parts = [word for word in name.split() if not any(c.isdigit() for c in word)]
     # Postal codes bring letters of their own: D-10117 Berlin, London EC1A 1BB.
-    bare = " ".join(words[1:] if words and len(words[0]) <= 2 and len(words) > 1 and name != " ".join(words) else words)
+    coded = len(parts) > 1 and len(parts[0]) <= 2 and name != " ".join(parts)
+    bare = " ".join(parts[1:] if coded else parts)
     for candidate in (name, bare):
         if candidate in table:
             return _chosen(table[candidate], stated, country, near, word=candidate in _WORDS and alone)
     if _STREET.search(bare):
         return None
     for length in (3, 2, 1):
-        for start in range(len(words) - length + 1):
-            candidate = " ".join(words[start : start + length])
-            others = words[:start] + words[start + length :]
+        for start in range(len(parts) - length + 1):
+            candidate = " ".join(parts[start : start + length])
+            others = parts[:start] + parts[start + length :]
             if candidate in table and candidate not in _WORDS and others and _is_frame(others):
                 found = _chosen(table[candidate], stated, country, near, word=False)
                 if found is not None:

@@ -45,6 +45,11 @@ class City(msgspec.Struct, frozen=True):
     weight: int
 
 
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
 def folded(text: str) -> str:
     """Text for comparing names: no accents, no case, punctuation as single spaces."""
     text = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss").replace("ø", "o").replace("ł", "l"))
@@ -154,8 +159,16 @@ def countries() -> Mapping[str, str]:
 def states() -> Mapping[str, str]:
     """The states of the United States by folded name and postal abbreviation; their names are the airports' regions."""
     names = {folded(a.region) for a in airports().values() if a.country == "US" and a.region}
-    short = ["al", "alabama", "ak", "alaska", "az", "arizona", "ar", "arkansas", "ca", "california", "co", "colorado", "ct", "connecticut", "de", "delaware", "fl", "florida", "ga", "georgia", "hi", "hawaii", "id", "idaho", "il", "illinois", "in", "indiana", "ia", "iowa", "ks", "kansas", "ky", "kentucky", "la", "louisiana", "me", "maine", "md", "maryland", "ma", "massachusetts", "mi", "michigan", "mn", "minnesota", "ms", "mississippi", "mo", "missouri", "mt", "montana", "ne", "nebraska", "nv", "nevada", "nh", "new-hampshire", "nj", "new-jersey", "nm", "new-mexico", "ny", "new-york", "nc", "north-carolina", "nd", "north-dakota", "oh", "ohio", "ok", "oklahoma", "or", "oregon", "pa", "pennsylvania", "ri", "rhode-island", "sc", "south-carolina", "sd", "south-dakota", "tn", "tennessee", "tx", "texas", "ut", "utah", "vt", "vermont", "va", "virginia", "wa", "washington", "wv", "west-virginia", "wi", "wisconsin", "wy", "wyoming", "dc", "district-of-columbia"]
-    abbreviated = {code: name.replace("-", " ") for code, name in zip(short[::2], short[1::2], strict=True)}
+    short = (
+        "al alabama ak alaska az arizona ar arkansas ca california co colorado ct connecticut de delaware fl florida "
+        "ga georgia hi hawaii id idaho il illinois in indiana ia iowa ks kansas ky kentucky la louisiana me maine "
+        "md maryland ma massachusetts mi michigan mn minnesota ms mississippi mo missouri mt montana ne nebraska "
+        "nv nevada nh new-hampshire nj new-jersey nm new-mexico ny new-york nc north-carolina nd north-dakota oh ohio "
+        "ok oklahoma or oregon pa pennsylvania ri rhode-island sc south-carolina sd south-dakota tn tennessee tx texas "
+        "ut utah vt vermont va virginia wa washington wv west-virginia wi wisconsin wy wyoming dc district-of-columbia"
+    )
+    pairs = short.split()
+    abbreviated = {code: name.replace("-", " ") for code, name in zip(pairs[::2], pairs[1::2], strict=True)}
     return {name: name for name in names} | abbreviated
 
 
