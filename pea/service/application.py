@@ -59,7 +59,7 @@ def _checked(operation: Operation) -> Handler:
     async def checked(request: web.Request) -> web.StreamResponse:
         accept = request.headers.get(hdrs.ACCEPT)
         if not accepts(accept, media) and not accepts(accept, MEDIA):
-            raise NotAcceptable(f"the answer is {media}", where=hdrs.ACCEPT, fix=f"accept {media}")
+            raise NotAcceptable(f"the answer is {media}", where="Accept", fix=f"accept {media}")
         if operation.query is NoQuery and request.query_string:
             read_query(request, NoQuery)
         return await handler(request)
@@ -74,7 +74,7 @@ def _answering(hosts: frozenset[str]) -> Middleware:
     async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             check_host(request, hosts)
-            response = await handler(request)
+            response: web.StreamResponse = await handler(request)
         except PeaError as error:
             response = problems.answer(error, request.rel_url.raw_path)
             if response.status >= 500 and not error.retryable:

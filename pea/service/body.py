@@ -30,7 +30,7 @@ async def read_json(request: web.Request) -> Any:
         given = request.headers.get(hdrs.CONTENT_TYPE)
         raise UnsupportedMedia(
             f"the body is {given!a}" if given else "the body's type is not given",
-            where=hdrs.CONTENT_TYPE,
+            where="Content-Type",
             fix="send Content-Type: application/json",
             headers={"Accept-Post": "application/json"},
         )
@@ -38,9 +38,9 @@ async def read_json(request: web.Request) -> Any:
     if encoding.lower() != "identity":
         raise UnsupportedMedia(
             f"a body encoded as {encoding!a} is not read here",
-            where=hdrs.CONTENT_ENCODING,
+            where="Content-Encoding",
             fix="send the body as it is",
-            headers={hdrs.ACCEPT_ENCODING: "identity"},  # RFC 9110, section 12.5.3
+            headers={"Accept-Encoding": "identity"},  # RFC 9110, section 12.5.3
         )
     return parse(await _read(request))
 

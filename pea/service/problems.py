@@ -33,6 +33,14 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reasons: tuple[str, ...] = ()
 
 
+class ProblemAnswer(web.Response):
+    """A problem on its way to the client; ``code`` becomes the server span's ``error.type``."""
+
+    __slots__ = ("code",)
+
+    code: str
+
+
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of problem, as `/problems/{code}` describes it."""
 
@@ -101,7 +109,7 @@ def describe(error: errors.PeaError, instance: str = "", *, reasons: tuple[str, 
     )
 
 
-def answer(error: errors.PeaError, instance: str = "", *, reasons: tuple[str, ...] = ()) -> web.Response:
+def answer(error: errors.PeaError, instance: str = "", *, reasons: tuple[str, ...] = ()) -> ProblemAnswer:
     """The answer that tells the client of an error; its status is the error's kind's."""
     problem = describe(error, instance, reasons=reasons)
     headers = dict(error.headers) if isinstance(error, refusals.Refusal) else {}
@@ -112,7 +120,7 @@ def answer(error: errors.PeaError, instance: str = "", *, reasons: tuple[str, ..
     return _respond(problem, error.code if error.code in KINDS else INTERNAL.code, headers)
 
 
-def answer_status(error: web.HTTPException, instance: str = "") -> web.Response:
+def answer_status(error: web.HTTPException, instance: str = "") -> ProblemAnswer:
     """The problem for an HTTP error that aiohttp raised itself."""
     if error.status == 404:
         fix = "GET /openapi.json lists the routes"
@@ -135,10 +143,10 @@ def answer_status(error: web.HTTPException, instance: str = "") -> web.Response:
     return _respond(problem, refusals.HttpError.code, {})
 
 
-def _respond(problem: Problem, code: str, headers: dict[str, str]) -> web.Response:
+def _respond(problem: Problem, code: str, headers: dict[str, str]) -> ProblemAnswer:
     headers["Content-Type"] = MEDIA
-    response = web.Response(status=problem.status, body=_ENCODER.encode(problem), headers=headers)
-    response["error"] = code
+    response = ProblemAnswer(status=problem.status, body=_ENCODER.encode(problem), headers=headers)
+    response.code = code
     return response
 
 

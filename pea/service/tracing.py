@@ -18,6 +18,7 @@ from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import SpanKind, StatusCode
 
 from pea.service.operation import Handler
+from pea.service.problems import ProblemAnswer
 from pea.telemetry import Tracer, names
 
 OTHER_METHOD = "_OTHER"
@@ -76,7 +77,7 @@ async def _traced(
         status = response.status
         span.set_attribute(names.HTTP_RESPONSE_STATUS_CODE, status)
         if status >= 500:
-            span.set_attribute(names.ERROR_TYPE, response.get("error", str(status)))
+            span.set_attribute(names.ERROR_TYPE, response.code if isinstance(response, ProblemAnswer) else str(status))
             span.set_status(StatusCode.ERROR)
         return response
 
