@@ -14,7 +14,6 @@ from pea.service.negotiate import accepts
 from pea.service.openapi import document
 from pea.service.operation import Answer, Handler, Operation
 from pea.service.page import page_routes
-from pea.service.problems import MEDIA
 from pea.service.query import NoQuery, read_query
 from pea.service.refusals import NotAcceptable
 from pea.service.state import STATE, State
@@ -57,8 +56,7 @@ def _checked(operation: Operation) -> Handler:
         return handler
 
     async def checked(request: web.Request) -> web.StreamResponse:
-        accept = request.headers.get(hdrs.ACCEPT)
-        if not accepts(accept, media) and not accepts(accept, MEDIA):
+        if not accepts(request.headers.get(hdrs.ACCEPT), media):
             raise NotAcceptable(f"the answer is {media}", where="Accept", fix=f"accept {media}")
         if operation.query is NoQuery and request.query_string:
             read_query(request, NoQuery)

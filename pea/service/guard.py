@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from pea.errors import ConfigError
-from pea.service.refusals import MalformedRequest, Misdirected
+from pea.service.refusals import Misdirected
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -44,12 +44,10 @@ def known_hosts(host: str) -> frozenset[str]:
 
 
 def check_host(request: web.Request, known: frozenset[str]) -> None:
-    """Raise Misdirected when the Host header names another host, MalformedRequest when HTTP/1.1 comes without one."""
+    """Raise Misdirected when the Host header names another host."""
     given = request.headers.get("Host")
     if given is None:
-        if request.version >= HttpVersion11:
-            raise MalformedRequest("the Host header is missing", where="Host")
-        return  # HTTP/1.0; browsers do not speak it
+        return  # HTTP/1.0, which no browser speaks; in HTTP/1.1 the parser insists on it
     name = given if given.endswith("]") else given.rpartition(":")[0] or given
     if name.lower() not in known:
         raise Misdirected(f"this is not {given!a}", where="Host", fix=f"use {', '.join(sorted(known))}")
