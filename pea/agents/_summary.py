@@ -2,8 +2,8 @@
 
 Continuous LexRank (Erkan and Radev, "LexRank: Graph-based Lexical Centrality as Salience in Text Summarization",
 JAIR 22, 2004): sentences are nodes, edges are cosines of their tf-idf vectors, and a damped random walk gives each
-its weight. Position and agreement with the title are added, as most writing says early what it is about; a sentence that repeats a
-chosen one is passed over. Nothing is rephrased, so nothing can be invented.
+its weight. Position and agreement with the title are added, as most writing says early what it is about; a sentence
+that repeats a chosen one is passed over. Nothing is rephrased, so nothing can be invented.
 """
 
 from __future__ import annotations

@@ -66,9 +66,9 @@ class MailStore:
         """Every mail once, newest last in each file."""
         return self._messages or ()
 
-    def place(self, message: Message) -> str:
+    def place(self, message_id: str) -> str:
         """The file a mail was read from, relative to the workspace."""
-        return self._places.get(message.id, "")
+        return self._places.get(message_id.partition("#")[0], "")
 
     def report(self) -> SourceReport:
         """What was read and refused, all folders together."""
