@@ -130,7 +130,7 @@ def rank(threads: Iterable[Thread], me: Me, people: Circle, now: datetime, since
 
 
 def _weigh(thread: Thread, present: list[Message], me: Me, people: Circle, now: datetime) -> tuple[str, Waiting]:
-    """Points for one conversation whose newest mail is not the user's, and whether it wants an answer, reading, or doubt."""
+    """What a conversation wants whose newest mail is not the user's (answer, read or doubt), and its points."""
     mine = max((i for i, m in enumerate(present) if is_mine(m, me)), default=-1)
     theirs = present[mine + 1 :]
     asked = [(m, read_asks(m.text)) for m in theirs]

@@ -7,76 +7,33 @@ import difflib
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
 from pea import Agent, Context, InputError, capability
 from pea.agents._asks import read as read_asks
+from pea.agents._mail_views import Owes, ThreadMail, ThreadView, Triage, count, thread_text, triage_text
 from pea.agents._people import Me, circle, identify, is_machine, is_mine
-from pea.agents._triage import Ranking, Unanswered, Waiting, rank
+from pea.agents._triage import Ranking, Waiting, rank
 from pea.workspace.contacts import Contacts
 from pea.workspace.files import SourceReport
 from pea.workspace.files_cache import ReadCache
-from pea.workspace.mail import READER_VERSION, Mailbox, MailStore, Message, Thread, base_subject, threads, when
+from pea.workspace.mail import (
+    READER_VERSION,
+    Mailbox,
+    MailStore,
+    Message,
+    Thread,
+    base_subject,
+    threads,
+    when,
+)
 
 WINDOW_DAYS = 60  # conversations that rested longer are not asked for unless `since` says so
 READING_SHARE = 0.6  # of the time left may be spent on reading new mail before answering
 MAX_READING_S = 10.0
 SHOWN_IN_THREAD = 100
-
-
-class Triage(msgspec.Struct, frozen=True):
-    """Conversations sorted by what they want of the user.
-
-    ``answer`` wait for a reply, ``reading`` only want to be read, ``suspicious`` look like traps, ``unanswered`` are the user's own questions that met
-    silence; the counts tell what was left aside. ``me`` are the addresses taken for the user's.
-    """
-
-    answer: tuple[Waiting, ...]
-    reading: tuple[Waiting, ...]
-    suspicious: tuple[Waiting, ...]
-    unanswered: tuple[Unanswered, ...]
-    waiting: int
-    bulk: int
-    answered: int
-    older: int
-    future: int
-    me: tuple[str, ...]
-    me_guessed: bool
-    since: date
-    sources: SourceReport
-    notes: tuple[str, ...]
-    text: str
-
-
-class ThreadMail(msgspec.Struct, frozen=True):
-    """One mail of a conversation; ``said`` is what its sender wrote this time, without quotes and signature."""
-
-    message_id: str
-    sender: str
-    sender_email: str
-    to: tuple[str, ...]
-    sent: datetime | None
-    mine: bool
-    said: str
-    asks: tuple[str, ...]
-    attachments: tuple[str, ...]
-    notes: tuple[str, ...]
-    path: str
-
-
-class ThreadView(msgspec.Struct, frozen=True):
-    """A conversation in order; ``owes`` says whose turn it is (``you``, ``they``, ``nobody``), ``why`` the reason."""
-
-    subject: str
-    mails: tuple[ThreadMail, ...]
-    participants: tuple[str, ...]
-    owes: Literal["you", "they", "nobody"]
-    why: str
-    sources: SourceReport
-    notes: tuple[str, ...]
-    text: str
 
 
 class Mail(msgspec.Struct, frozen=True):
@@ -237,7 +194,7 @@ def find_thread(found: tuple[Thread, ...], wanted: str) -> tuple[Thread, list[st
     raise InputError(f"no mail has the id or subject {wanted!r}", where="message", fix=fix)
 
 
-def turn(thread: Thread, me: Me) -> tuple[Literal["you", "they", "nobody"], str]:
+def turn(thread: Thread, me: Me) -> tuple[Owes, str]:
     """Whose turn it is in a conversation, and why."""
     last = thread.last
     asks = read_asks(last.text)
@@ -267,57 +224,12 @@ def turn(thread: Thread, me: Me) -> tuple[Literal["you", "they", "nobody"], str]
     return "nobody", f"{who} wrote last and asked nothing"
 
 
-def triage_text(result: Triage) -> str:
-    """The triage for a person."""
-    if result.waiting:
-        lines = [
-            f"{_count(result.waiting, 'conversation')} {'waits' if result.waiting == 1 else 'wait'} for your answer."
-        ]
-    else:
-        lines = [f"Nothing waits for your answer since {result.since:%a %d %b %Y}."]
-    for number, item in enumerate(result.answer, 1):
-        due = f", by {item.due:%a %d %b}{' ' + item.due_at if item.due_at else ''}" if item.due else ""
-        lines.append(f"{number}. {item.sender}: {item.subject}{due}")
-        lines += [f"   “{_short(ask)}”" for ask in item.asks[:2]]
-        lines.append("   Because: " + "; ".join(reason.why for reason in item.reasons) + ".")
-    if result.unanswered:
-        lines.append("Waiting for others:")
-        lines += [
-            f"- {', '.join(one.to[:3])}: {one.subject} (you asked {_count(one.days, 'day')} ago)"
-            for one in result.unanswered[:5]
-        ]
-    if result.suspicious:
-        lines.append("Beware:")
-        lines += [f"- {one.sender}: {one.subject} ({one.reasons[0].why})" for one in result.suspicious[:5]]
-    if result.reading:
-        lines.append("To read:")
-        lines += [f"- {item.sender}: {item.subject}" for item in result.reading[:5]]
-        if len(result.reading) > 5:
-            lines.append(f"- and {len(result.reading) - 5} more")
-    lines.append(f"Left aside: {result.bulk} from lists or machines, {result.answered} answered, {result.older} older.")
-    return "\n".join((*lines, *(f"Note: {note}." for note in result.notes), result.sources.text()))
-
-
-def thread_text(view: ThreadView, now: datetime) -> str:
-    """The conversation for a person."""
-    lines = [f"{view.subject}: {_count(len(view.mails), 'mail')}"]
-    for mail in view.mails:
-        at = f"{mail.sent.astimezone(now.tzinfo):%a %d %b %Y %H:%M}" if mail.sent else "no date"
-        lines.append(f"{'You' if mail.mine else mail.sender}, {at}:")
-        lines += [f"  {line}".rstrip() for line in (mail.said or "(no words of their own)").split("\n")]
-        if mail.attachments:
-            lines.append(f"  Attached: {', '.join(mail.attachments)}")
-        lines += [f"  Note: {note}." for note in mail.notes]
-    owes = {"you": "It is your turn", "they": "It is their turn", "nobody": "Nobody owes an answer"}[view.owes]
-    return "\n".join((*lines, f"{owes}: {view.why}.", *(f"Note: {note}." for note in view.notes)))
-
-
 def _notes(mail: Mail, ranking: Ranking, report: SourceReport, since: date) -> tuple[str, ...]:
     notes = list(_of_me(mail.me))
     if report.pending:
         notes.append(f"{report.pending} mail files are not read yet; ask again for a fuller answer")
     if ranking.future:
-        notes.append(f"{_count(ranking.future, 'mail')} dated in the future left out")
+        notes.append(f"{count(ranking.future, 'mail')} dated in the future left out")
     newest = when(mail.threads[0].last) if mail.threads else None
     if newest is not None and newest.date() < since:
         notes.append(f"the newest mail is of {newest:%d %b %Y}; set since to look further back than {since:%d %b %Y}")
@@ -334,11 +246,3 @@ def _of_me(me: Me) -> tuple[str, ...]:
             f"you are taken to be {', '.join(sorted(me.emails))}, to whom most mail goes; set user.emails to be sure",
         )
     return ()
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 160 else text[:159].rstrip() + "…"

@@ -91,7 +91,7 @@ def addresses(raws: Iterable[str]) -> tuple[Address, ...]:
 def _address(name: str, where: str) -> Address | None:
     name = " ".join(name.split()).strip("'\" ")[:200]
     where = where.strip().strip("'")[:320]
-    if "@" in where:
+    if "@" in where and " " not in where:
         return Address(where.lower(), "" if name.lower() == where.lower() else name)
     plain = name or decode_words(where)
     return Address("", plain) if plain else None
