@@ -12,7 +12,7 @@ from pea.service.guard import add_headers, check_host, known_hosts
 from pea.service.json_answer import json_answer
 from pea.service.negotiate import accepts
 from pea.service.openapi import document
-from pea.service.operation import Answer, Handler, Operation
+from pea.service.operation import EVENT_STREAM, Answer, Handler, Operation
 from pea.service.page import page_routes
 from pea.service.query import NoQuery, read_query
 from pea.service.refusals import NotAcceptable
@@ -45,7 +45,7 @@ def _add(router: web.UrlDispatcher, operation: Operation) -> None:
     resource = router.add_resource(operation.path)
     resource.add_route(operation.method, handler, expect_handler=_expect)
     # A stream has no length to tell and no end to wait for, so it cannot be asked for its head.
-    if operation.method == hdrs.METH_GET and operation.media != task_events.MEDIA:
+    if operation.method == hdrs.METH_GET and operation.media != EVENT_STREAM:
         resource.add_route(hdrs.METH_HEAD, handler, expect_handler=_expect)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from pea import __version__
 from pea.runtime import Capability
-from pea.service.operation import Answer, Header, Operation
+from pea.service.operation import EVENT_STREAM, Answer, Header, Operation
 from pea.service.problems import MEDIA, Problem
 from pea.service.schemas import accepts_nothing, component_name, input_components
 from pea.service.task_json import Submission
@@ -77,12 +77,23 @@ def _answer(answer: Answer, of_type: Mapping[Any, JsonObject]) -> JsonObject:
     found: JsonObject = {"description": answer.what}
     if answer.media is not None:
         schema = {"type": "string"} if answer.body is None else of_type[answer.body]
-        found["content"] = {answer.media: {"schema": schema}}
+        found["content"] = {answer.media: {"schema": _event(schema) if answer.media == EVENT_STREAM else schema}}
     if answer.headers:
         found["headers"] = {
             header.name: {"description": header.what, "schema": dict(header.schema)} for header in answer.headers
         }
+    if answer.links:
+        found["links"] = {
+            name: {"operationId": name, "parameters": {"id": "$response.body#/id"}} for name in answer.links
+        }
     return found
+
+
+def _event(schema: JsonObject) -> JsonObject:
+    """What each event of a stream is, given the schema of its data."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    fields = {"id": {"type": "string"}, "event": {"type": "string"}, "data": data}
+    return {"type": "object", "properties": fields, "required": list(fields)}
 
 
 def _parameter(header: Header, place: str) -> JsonObject:

@@ -11,6 +11,7 @@ from aiohttp import web
 from pea.service.query import NoQuery
 
 JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -24,12 +25,16 @@ class Header(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One successful answer: ``body`` is the type of its JSON, None when it is not JSON or there is none."""
+    """One successful answer: ``body`` is the type of its JSON, or of the data of its events; None when it has neither.
+
+    ``links`` name the operations that take the answer's ``id``.
+    """
 
     what: str
     body: Any = None
     media: str | None = JSON
     headers: tuple[Header, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):

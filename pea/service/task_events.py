@@ -10,13 +10,12 @@ from aiohttp import web
 
 from pea.errors import Overloaded
 from pea.runtime import TaskEvent
-from pea.service.operation import Answer, Header, Operation
+from pea.service.operation import EVENT_STREAM, Answer, Header, Operation
 from pea.service.refusals import BadParameter
 from pea.service.state import MAX_STREAMS, STATE, State
 from pea.service.tasks import TASK_ID
 from pea.telemetry import get_logger
 
-MEDIA = "text/event-stream"
 RETRY_MS = 1_000
 MAX_EVENT_DIGITS = 9
 
@@ -41,7 +40,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
         return web.Response(status=204)
     if state.streams >= MAX_STREAMS:
         raise Overloaded(f"{MAX_STREAMS} event streams are open", retry_after_s=1.0, fix="poll the task instead")
-    response = web.StreamResponse(headers={"Content-Type": MEDIA, "X-Accel-Buffering": "no"})
+    response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "X-Accel-Buffering": "no"})
     state.streams += 1
     try:
         await response.prepare(request)
@@ -110,14 +109,14 @@ ROUTES = (
             Header(
                 "Last-Event-ID",
                 "Send only events after this one.",
-                {"type": "string", "pattern": f"^[0-9]{{1,{MAX_EVENT_DIGITS}}}$"},
+                {"type": "string", "pattern": f"^[0-9]{{0,{MAX_EVENT_DIGITS}}}$"},
             ),
         ),
         answers={
-            200: Answer("The events, until the task has ended.", media=MEDIA),
+            200: Answer("The events, until the task has ended.", TaskEvent, media=EVENT_STREAM),
             204: Answer("The task has ended and its last event was seen.", media=None),
         },
         problems=(404, 410, 429),
-        media=MEDIA,
+        media=EVENT_STREAM,
     ),
 )

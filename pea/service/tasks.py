@@ -79,10 +79,13 @@ def _task(request: web.Request) -> Task:
 
 def _submission(value: object) -> Submission:
     try:
-        return msgspec.convert(value, Submission)
+        submission = msgspec.convert(value, Submission)
     except msgspec.ValidationError as error:
         what, where, fix = misfit(error, Submission)
         raise InputError(what, where=where or "body", fix=fix) from None
+    if submission.deadline_ms is not None and submission.deadline_ms <= 0:
+        raise InputError("the deadline has already passed", where="deadline_ms", fix="give more than 0")
+    return submission
 
 
 def _idempotency_key(request: web.Request) -> str | None:
@@ -98,6 +101,7 @@ def _idempotency_key(request: web.Request) -> str | None:
 
 TASK_ID = {"id": Header("id", "The task's id.", {"type": "string", "pattern": "^[0-9a-f]{24}$"})}
 _LOCATION = Header("Location", "Where the task is.", {"type": "string", "format": "uri-reference"})
+_FOLLOW = ("getTask", "cancelTask", "streamTaskEvents")
 _APPLIED = Header("Preference-Applied", "The wait that was honoured.", {"type": "string", "pattern": "^wait=[0-9]+$"})
 
 ROUTES = (
@@ -127,8 +131,8 @@ ROUTES = (
         ),
         takes_task=True,
         answers={
-            200: Answer("The task has ended.", TaskJson, headers=(_LOCATION, _APPLIED)),
-            202: Answer("The task is accepted.", TaskJson, headers=(_LOCATION, _APPLIED)),
+            200: Answer("The task has ended.", TaskJson, headers=(_LOCATION, _APPLIED), links=_FOLLOW),
+            202: Answer("The task is accepted.", TaskJson, headers=(_LOCATION, _APPLIED), links=_FOLLOW),
         },
         problems=(404, 408, 413, 415, 422, 429),
     ),

@@ -1,0 +1,90 @@
+"""The OpenAPI document is true: a fuzzer that believes every word of it finds nothing to contradict it."""
+
+import asyncio
+import sys
+
+import pytest
+
+from pea.service.application import create_app
+
+NOISE = {"HEAD", "OPTIONS"}
+
+# A valid request may also meet a key that was used for something else (422), or a task that is gone (410).
+ALSO_RIGHT = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", 404, 409, 410, 422]
+"""
+
+
+async def test_schemathesis_finds_nothing(site, gate, tmp_path):
+    """Valid and invalid requests, alone and in sequences, are answered as the document says, and none with a 5xx."""
+    gate.open.set()
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(ALSO_RIGHT)
+    fuzzer = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        f"--config-file={config}",
+        *("run", f"{site.service.url}/openapi.json", "--checks=all", "--continue-on-failure", "--no-color"),
+        *("--max-examples=15", "--seed=1", "--generation-database=none", "--request-timeout=20", "--workers=1"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=tmp_path,
+    )
+    output, _ = await fuzzer.communicate()
+    assert fuzzer.returncode == 0, output.decode()
+
+
+async def test_every_route_is_in_the_document_and_back(site):
+    """What is served but for the page is documented, and what is documented is served."""
+    _, document = await site.send("GET", "/openapi.json")
+    documented = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    served = {
+        (route.method, route.resource.canonical)
+        for route in site.service.app.router.routes()
+        if route.method not in NOISE
+    }
+    page = {("GET", "/")} | {route for route in served if route[1].startswith("/page/")}
+    assert documented == served - page
+
+
+async def test_each_capability_has_its_own_form(site):
+    """The body of POST /v1/tasks is one form per capability, with that capability's own input."""
+    _, document = await site.send("GET", "/openapi.json")
+    schemas = document["components"]["schemas"]
+    forms = [schemas[form["$ref"].rpartition("/")[2]] for form in schemas["Submission"]["oneOf"]]
+    assert {form["properties"]["capability"]["const"] for form in forms} == set(
+        site.service.runtime.directory.capabilities
+    )
+    nothing = next(form for form in forms if form["title"] == "echo.nothing")
+    assert nothing["required"] == ["capability"]
+
+
+async def test_operations_have_unique_names(site):
+    """Client generators name functions after operationId."""
+    _, document = await site.send("GET", "/openapi.json")
+    names = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("ready", [True, False])
+async def test_the_document_is_there_before_the_agents(serve, agents, ready):
+    """While agents start, only the general form of a task is known."""
+    slowly = agents["slowly"]()
+    async with serve(slowly, ready=False) as site:
+        if ready:
+            slowly.may_start.set()
+            await site.service.ready()
+        response, document = await site.send("GET", "/openapi.json")
+        assert response.status == 200
+        assert "Submission" in document["components"]["schemas"]
+        slowly.may_start.set()
+        await site.service.ready()
+
+
+def test_the_application_can_be_made_without_a_loop(tmp_path):
+    """`create_app` needs no running loop, so that other runners can serve it."""
+    from pea import Runtime, Settings
+
+    assert create_app(Runtime(Settings(), agents=[])).router.routes()
