@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from pea.workspace.calendars_ics import Part
-from pea.workspace.places_online import join_link
+from pea.workspace.places_online import join_link, location_link
 from pea.workspace.zones import name_of
 
 MAX_TITLE = 300
@@ -115,7 +115,7 @@ def to_event(
         status=status,
         busy=busy,
         location=" ".join(location.split()),
-        online=join_link(*_conferences(properties), location, url, description),
+        online=join_link(*_conferences(properties), location, url, description) or location_link(location),
         geo=_geo(properties.get("GEO")),
         url=url,
         description=description,

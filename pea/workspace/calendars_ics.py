@@ -22,6 +22,7 @@ READER = "calendars/1"  # change the number whenever the same bytes would be rea
 MAX_EVENTS = 50_000
 MAX_EVENT_CHARS = 256 << 10
 MAX_NAME = 200
+_NO_CALENDAR = "it holds no calendar"
 ENDLESS = 99_999_999
 
 # What an answer can be made from; the rest (alarms, attachments, vendors' own) would only cost time and memory.
@@ -99,7 +100,7 @@ def take_apart(data: bytes) -> CalendarFile:
         taker.take(line)
     taker.finish()
     if not taker.parts:
-        raise Unreadable("it holds no calendar")
+        raise Unreadable("it is a web page, not a calendar" if lines[0].lstrip().startswith("<") else _NO_CALENDAR)
     return CalendarFile(tuple(taker.parts), tuple(dict.fromkeys(taker.notes)))
 
 

@@ -30,7 +30,7 @@ __all__ = ["Airport", "Journey", "Place", "airports_near", "distance_km", "find"
 
 MAX_LOCATION = 300
 
-_SEPARATOR = re.compile(r"[,;\n|]|\s[-–—·/]\s|[()]")
+_SEPARATOR = re.compile(r"[,;\n|]|\s[-\u2013\u2014·/]\s|[()]")
 _CODE = re.compile(r"\b[A-Z]{3}\b")
 _AIRPORT_WORDS = words("airport flughafen terminal aeroport aeropuerto aeroporto flight intl")
 _AROUND = words(
@@ -127,7 +127,7 @@ def place_at(point: tuple[float, float]) -> Place | None:
 def journey(start: Place, end: Place) -> Journey:
     """Estimate the time from door to door between two places, by the faster of road or rail and air.
 
-    Local, within a city (under 30 km): 30 minutes, 45 to or from an airport. Ground: 20 minutes to set out and
+    Local, within a city (under 15 km): 30 minutes, 45 to or from an airport. Ground: 20 minutes to set out and
     arrive, and 1.3 times the great circle (Ballou et al., Transportation Research A 36, 2002, find 1.2 to 1.5 for most
     countries) at 50 km/h for the first 50 km and 110 km/h beyond. Air, from 300 km: 45 minutes to the airport unless
     one starts there, 90 before departure (120 beyond 3,500 km), 30 plus 800 km/h in flight, 30 to leave the airport
@@ -136,7 +136,7 @@ def journey(start: Place, end: Place) -> Journey:
     distance = distance_km(start.point, end.point)
     if distance < 1:
         return Journey(round(distance, 1), 0, "none", "the same place")
-    if distance < 30:
+    if distance < 15:
         minutes = 45 if "airport" in (start.kind, end.kind) else 30
         return Journey(round(distance, 1), minutes, "local", f"{minutes} min across town")
     road = 1.3 * distance

@@ -38,6 +38,7 @@ _WORDS = re.compile(
     r"(?:\s*(?:link|details)?\s*(?:in|see|siehe)\b.*)?",
     re.IGNORECASE,
 )
+_MAP = re.compile(r"https?://[^\s/]*(?:maps\.|openstreetmap\.|goo\.gl/maps|what3words\.)|/maps[/?]", re.IGNORECASE)
 MAX_SCANNED = 20_000
 
 
@@ -52,8 +53,16 @@ def join_link(*texts: str) -> str:
 
 def is_online(location: str) -> bool:
     """Does a location name no place on Earth: a link, a service (``Zoom``), a telephone, ``tbd``."""
-    text = location.strip()
-    return bool(_URL.match(text)) or bool(_WORDS.fullmatch(text)) or text.lower().startswith(("tel:", "sip:"))
+    text = location.strip()[:MAX_SCANNED]
+    without = _URL.sub("", text).strip(" ,;:-\u2013\u2014()")
+    linked = without != text and not _MAP.search(text)
+    return (linked and not without) or bool(_WORDS.fullmatch(without)) or text.lower().startswith(("tel:", "sip:"))
+
+
+def location_link(location: str) -> str:
+    """The link in a location that is online, whatever its host; nothing for a map of a place."""
+    found = _URL.search(location[:MAX_SCANNED])
+    return str(found[0]).rstrip(".,;") if found and is_online(location) else ""
 
 
 def _is_meeting(url: str) -> bool:

@@ -78,7 +78,8 @@ def addresses(raws: Iterable[str]) -> tuple[Address, ...]:
             address = _address(decode_words(name), where)
             if address is not None and len(found) < MAX_ADDRESSES:
                 found[address] = None
-        if text and not found:  # stricter parsers give nothing for a list with one bad member
+        if text and not found and not text.endswith(":;"):  # (an empty group, such as undisclosed-recipients:;)
+            # stricter parsers give nothing for a list with one bad member
             loose = (
                 _address("", part) for part in re.findall(r"[^\s<>,;:\"()]+@[^\s<>,;:\"()]+", text)[:MAX_ADDRESSES]
             )

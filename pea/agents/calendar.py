@@ -1,0 +1,196 @@
+"""The calendar agent: what is on, when there is time, and what cannot be done as planned."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from pea import Agent, Context, InputError, WorkspaceError, capability
+from pea.agents import _agenda, _conflicts, _freebusy
+from pea.agents._agenda import Agenda, Entry
+from pea.agents._conflicts import Conflicts
+from pea.agents._freebusy import FreeBusy
+from pea.agents._stops import stops_of
+from pea.workspace.calendars import Calendars, Days
+from pea.workspace.files import SourceReport
+from pea.workspace.files_cache import ReadCache
+from pea.workspace.places import find
+
+READING_SHARE = 0.6  # of the time left may go into reading new files; what is not read by then is said to be pending
+MAX_READING_S = 10.0
+FIRST_YEAR, LAST_YEAR = 2, 9990
+
+DayCount = Annotated[int, msgspec.Meta(ge=1, le=366)]
+Minutes = Annotated[int, msgspec.Meta(ge=1, le=1440)]
+
+
+class Calendar(Agent):
+    """Reads the workspace's ``calendars`` folder when first asked, and again what has changed since."""
+
+    name = "calendar"
+
+    def __init__(self) -> None:
+        self._calendars: Calendars | None = None
+        self._cache: ReadCache | None = None
+        self._opening = asyncio.Lock()
+
+    async def stop(self) -> None:
+        """Close the cache of what was read."""
+        if self._cache is not None:
+            self._cache.close()
+
+    @capability("calendar.agenda", timeout="4s", idempotent=True)
+    async def agenda(self, ctx: Context, day: date | None = None, days: DayCount = 1) -> Agenda:
+        """What is on: the entries of a day or of several, in your own time zone, all-day ones first.
+
+        ``day`` is today when not given. Cancelled and declined entries are listed apart, in ``dropped``.
+        """
+        day = ctx.now().date() if day is None else day
+        found, sources = await self._between(ctx, *_span(ctx, day, days))
+        standing, dropped = _agenda.parted(_entries(ctx, found))
+        agenda = Agenda(day, days, _zone_name(ctx), standing, dropped, found.notes, sources, "")
+        return msgspec.structs.replace(agenda, text=_agenda.agenda_text(agenda))
+
+    @capability("calendar.freebusy", timeout="4s", idempotent=True)
+    async def freebusy(
+        self,
+        ctx: Context,
+        day: date | None = None,
+        days: DayCount = 1,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        minutes: Minutes = 30,
+        opens: time = time(9),
+        closes: time = time(18),
+        weekends: bool = False,  # noqa: FBT001, FBT002 - a capability's arguments are given by name
+    ) -> FreeBusy:
+        """When you are busy, and the free slots of at least ``minutes`` within working hours.
+
+        From ``start`` to ``end`` (moments; without a zone, in yours), else for ``days`` from ``day`` (today). Entries
+        that are cancelled, declined or shown as free take no time; a stretch is tentative when all in it is.
+        """
+        _check_hours(opens, closes)
+        start, end = _moments(ctx, start, end, day, days)
+        found, sources = await self._between(ctx, start, end)
+        standing, _ = _agenda.parted(_entries(ctx, found))
+        zone = ctx.settings.zone
+        busy = _freebusy.busy_stretches(standing, start, end)
+        windows = _freebusy.working_windows(start, end, opens, closes, weekends=weekends, zone=zone)
+        free = _freebusy.free_slots(busy, windows, minutes=minutes)
+        last = (end - timedelta(microseconds=1)).date()
+        every = [start.date() + timedelta(days=n) for n in range((last - start.date()).days + 1)]
+        return FreeBusy(
+            start=start,
+            end=end,
+            busy=busy,
+            free=free,
+            busy_minutes=sum(_freebusy.minutes_between(b.start, b.end) for b in busy),
+            free_minutes=sum(slot.minutes for slot in free),
+            notes=found.notes,
+            sources=sources,
+            text=_freebusy.free_text(busy, free, every) + "\n\n" + sources.text(),
+        )
+
+    @capability("calendar.conflicts", timeout="4s", idempotent=True)
+    async def conflicts(
+        self,
+        ctx: Context,
+        day: date | None = None,
+        days: DayCount = 1,
+        opens: time = time(8),
+        closes: time = time(19),
+    ) -> Conflicts:
+        """What cannot be done as planned: overlaps, no time for the way, two places at once, meetings at odd hours.
+
+        Each with its severity, the reason and what would mend it.
+        """
+        _check_hours(opens, closes)
+        day = ctx.now().date() if day is None else day
+        found, sources = await self._between(ctx, *_span(ctx, day, days))
+        standing, _ = _agenda.parted(_entries(ctx, found))
+        every = await ctx.compute(
+            _conflicts_of, ctx.settings.user.home, ctx.settings.user.country, standing, opens, closes
+        )
+        shown, more = every[: _conflicts.MAX_CONFLICTS], max(0, len(every) - _conflicts.MAX_CONFLICTS)
+        text = _conflicts.conflicts_text(day, days, shown, more)
+        return Conflicts(day, days, tuple(shown), more, found.notes, sources, f"{text}\n\n{sources.text()}")
+
+    async def _between(self, ctx: Context, start: datetime, end: datetime) -> tuple[Days, SourceReport]:
+        async with self._opening:
+            if self._calendars is None:
+                self._cache = _cache(ctx)
+                self._calendars = Calendars(_workspace(ctx), cache=self._cache)
+        budget_s = max(0.05, min(MAX_READING_S, READING_SHARE * ctx.remaining_s))
+        calendars = self._calendars
+        with ctx.step("calendars.read"):
+            found = await ctx.compute(_read, calendars, start, end, ctx, budget_s)
+        return found, calendars.report()
+
+
+def _read(calendars: Calendars, start: datetime, end: datetime, ctx: Context, budget_s: float) -> Days:
+    calendars.refresh(budget_s=budget_s)
+    return calendars.between(start, end, ctx.settings.zone, budget_s=budget_s)
+
+
+def _conflicts_of(
+    home: str, country: str, entries: tuple[Entry, ...], opens: time, closes: time
+) -> list[_conflicts.Conflict]:
+    base = find(home, country=country) if home else None
+    return _conflicts.conflicts_of(
+        entries, stops_of(entries, base, country), opens=opens, closes=closes, country=country
+    )
+
+
+def _entries(ctx: Context, found: Days) -> list[Entry]:
+    emails = frozenset(email.lower() for email in ctx.settings.user.emails)
+    return [_agenda.entry_of(event, emails) for event in found.events]
+
+
+def _workspace(ctx: Context) -> Path:
+    if not ctx.settings.workspace:
+        raise WorkspaceError("no workspace is set", fix="give --workspace DIR, or set workspace in pea.yaml")
+    return Path(ctx.settings.workspace)
+
+
+def _cache(ctx: Context) -> ReadCache | None:
+    return ReadCache(Path(ctx.settings.state) / "read.sqlite") if ctx.settings.state else None
+
+
+def _zone_name(ctx: Context) -> str:
+    return str(ctx.now().tzname()) if not ctx.settings.user.timezone else ctx.settings.user.timezone
+
+
+def _span(ctx: Context, day: date, days: int) -> tuple[datetime, datetime]:
+    """From midnight to midnight, in the user's zone."""
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise InputError(f"a day in the years {FIRST_YEAR} to {LAST_YEAR} is expected, not {day}", where="day")
+    zone = ctx.settings.zone
+    return datetime.combine(day, time(), zone), datetime.combine(day + timedelta(days=days), time(), zone)
+
+
+def _moments(
+    ctx: Context, start: datetime | None, end: datetime | None, day: date | None, days: int
+) -> tuple[datetime, datetime]:
+    if start is None and end is None:
+        return _span(ctx, ctx.now().date() if day is None else day, days)
+    if start is None or end is None:
+        raise InputError("start and end go together", where="end" if end is None else "start", fix="give both")
+    for name, moment in (("start", start), ("end", end)):
+        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            raise InputError(f"a moment in the years {FIRST_YEAR} to {LAST_YEAR} is expected", where=name)
+    zone = ctx.settings.zone
+    start, end = (m.replace(tzinfo=zone) if m.tzinfo is None else m.astimezone(zone) for m in (start, end))
+    if not timedelta() < end - start <= timedelta(days=366):
+        raise InputError("must be after start, by at most 366 days", where="end")
+    return start, end
+
+
+def _check_hours(opens: time, closes: time) -> None:
+    if opens.tzinfo is not None or closes.tzinfo is not None:
+        raise InputError("working hours are in your own time zone", where="opens", fix="write 09:00")
+    if opens >= closes:
+        raise InputError("must be later than opens", where="closes", fix="write for example opens=09:00 closes=18:00")
