@@ -46,8 +46,8 @@ def show_failure(to: Console, task: Task) -> None:
     if error is None:
         to.print(f"[bold red]{task.state}[/]")
         return
-    place = f"{error.where}: " if error.where else ""
-    to.print(f"[bold red]{task.state}[/] {escape(place + error.message)}")
+    place = error.where or error.code
+    to.print(f"[bold red]{task.state}[/] {escape(f'{place}: {error.message}')}")
     if error.fix:
         to.print(f"  [dim]→[/] {escape(error.fix)}")
 
