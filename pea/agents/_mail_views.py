@@ -16,8 +16,9 @@ Owes = Literal["you", "they", "nobody"]
 class Triage(msgspec.Struct, frozen=True):
     """Conversations sorted by what they want of the user.
 
-    ``answer`` wait for a reply, ``reading`` only want to be read, ``suspicious`` look like traps, ``unanswered`` are the user's own questions that met
-    silence; the counts tell what was left aside. ``me`` are the addresses taken for the user's.
+    ``answer`` wait for a reply, ``reading`` only want to be read, ``suspicious`` look like traps, ``unanswered`` are
+    the user's own questions that met silence; the counts tell what was left aside, ``waiting`` how many there are to
+    answer beyond the limit too. ``me`` are the addresses taken for the user's.
     """
 
     answer: tuple[Waiting, ...]
