@@ -1,0 +1,73 @@
+"""Keeps the file within its bounds: the oldest traces go first, a few at a time; space is given back in steps."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from pea.store.insert import Inserter, decode_about
+
+STEP = 100  # traces deleted in one transaction: some milliseconds, so that nobody waits
+VACUUM_PAGES = 256
+LOW_WATER = 0.95  # deletion goes on until this share of the bound
+
+
+def used_bytes(db: sqlite3.Connection) -> int:
+    """Bytes of the file that hold data."""
+    pages, free, size = (
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def delete_oldest(db: sqlite3.Connection, *, before_ns: int | None = None, at_most: int = STEP) -> tuple[int, int]:
+    """Delete the traces that came first, of those that ended before a time if one is given: traces and spans deleted.
+
+    Runs inside the caller's transaction. With a time it stops at the first trace that is younger.
+    """
+    rows = db.execute("SELECT id, trace_id, start_us, last_ns, spans, about FROM trace ORDER BY id LIMIT ?", (at_most,))
+    traces = spans = 0
+    for number, key, start_us, last_ns, count, packed in rows.fetchall():
+        if before_ns is not None and last_ns >= before_ns:
+            break
+        about = decode_about(packed)
+        db.executemany(
+            "DELETE FROM entry WHERE name = ? AND start_us = ? AND trace = ?",
+            [(name, start_us, number) for name in about.names],
+        )
+        db.executemany(
+            "DELETE FROM tag WHERE hash = ? AND start_us = ? AND trace = ?",
+            [(tag, start_us, number) for tag in about.tags],
+        )
+        db.execute("DELETE FROM chunk WHERE trace = ?", (number,))
+        others = [other for (other,) in db.execute("SELECT other FROM link WHERE trace_id = ?", (key,))]
+        db.executemany("DELETE FROM link WHERE trace_id = ? AND other = ?", [(other, key) for other in others])
+        db.execute("DELETE FROM link WHERE trace_id = ?", (key,))
+        db.execute("DELETE FROM trace WHERE id = ?", (number,))
+        traces += 1
+        spans += count
+    return traces, spans
+
+
+def delete_old_names(db: sqlite3.Connection, inserter: Inserter, before_us: int) -> None:
+    """Delete rates, and names that nothing has used, from before a time (µs); inside the caller's transaction."""
+    db.execute(
+        "DELETE FROM rate WHERE (name, kind, minute) IN"
+        " (SELECT name, kind, minute FROM rate WHERE minute < ? LIMIT 1000)",
+        (before_us // 60_000_000,),
+    )
+    gone = db.execute(
+        "DELETE FROM name WHERE id IN (SELECT id FROM name WHERE seen_us < ?"
+        " AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.name = name.id)"
+        " AND NOT EXISTS (SELECT 1 FROM rate WHERE rate.name = name.id) LIMIT 1000) RETURNING id",
+        (before_us,),
+    ).fetchall()
+    inserter.forget_names(number for (number,) in gone)
+
+
+def give_back(db: sqlite3.Connection, pages: int = VACUUM_PAGES) -> bool:
+    """Shrink the file by a few free pages when many are free; whether there are more."""
+    free, total = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count"))
+    if free <= max(total // 10, VACUUM_PAGES):
+        return False
+    db.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    return True

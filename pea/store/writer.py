@@ -1,0 +1,328 @@
+"""The span store's one writer: a thread that turns what waits into one transaction, and keeps the file in bounds.
+
+Whatever goes wrong is counted and said, never raised to those who record: a full disk costs the batch, a damaged file
+is set aside and a new one begun.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from pea.store.database import damaged, full, open_writer, set_aside
+from pea.store.draft import TraceDraft
+from pea.store.insert import Inserter
+from pea.store.rates import Cell as RateCell
+from pea.store.rates import Key, Rates, write_rates
+from pea.store.trim import LOW_WATER, delete_old_names, delete_oldest, give_back, used_bytes
+
+BATCH_DRAFTS = 500
+RATES_EVERY_S = 2.0
+BOUNDS_EVERY_S = 1.0
+NAMES_EVERY_S = 60.0
+REST_S = 0.005  # between two steps of deletion
+LOG_EVERY_S = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+class WriterStatus(msgspec.Struct, frozen=True):
+    """Counts since the start and the file's state; ``dropped`` are spans that found no room or could not be written."""
+
+    spans: int
+    traces: int
+    dropped: int
+    deleted_traces: int
+    deleted_spans: int
+    transactions: int
+    waiting_bytes: int
+    used_bytes: int
+    failures: int
+    last_error: str
+    set_aside: int
+
+
+class Writer:
+    """Owns the file's only writing connection; `put` may be called from any thread and never blocks."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        size_bytes: int,
+        age_s: float,
+        waiting_bytes: int,
+        rates: Rates | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = path
+        self._size_bytes, self._age_s, self._waiting_limit = size_bytes, age_s, waiting_bytes
+        self._rates = rates
+        self._clock = clock
+        self._queue: deque[TraceDraft | threading.Event] = deque()
+        self._wake = threading.Event()
+        self._closing = False
+        self._lock = threading.Lock()
+        self.ready = threading.Event()  # the file can be read
+        self.generation = 0  # rises when another file takes the place of a damaged one
+        self._waiting = self._spans = self._traces = self._dropped = 0
+        self._deleted_traces = self._deleted_spans = self._transactions = self._used = 0
+        self._failures = self._aside = 0
+        self._last_error, self._logged_at = "", -LOG_EVERY_S
+        self._suspect = False
+        self._names_at = time.monotonic()
+        self._db: sqlite3.Connection | None = None
+        self._inserter: Inserter | None = None
+        self._thread = threading.Thread(target=self._run, name="pea-store", daemon=True)
+        self._thread.start()
+
+    def put(self, draft: TraceDraft) -> bool:
+        """Queue a draft; False, and its spans are counted as dropped, when too much is waiting."""
+        with self._lock:
+            if self._closing or self._waiting + draft.size_bytes > self._waiting_limit:
+                self._dropped += draft.spans
+                return False
+            self._waiting += draft.size_bytes
+            self._queue.append(draft)
+        self._wake.set()
+        return True
+
+    @property
+    def pressed(self) -> bool:
+        """Whether more than half of what may wait is waiting."""
+        return self._waiting > self._waiting_limit // 2
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until all that was put before is written; False when the time did not suffice."""
+        done = threading.Event()
+        self._queue.append(done)
+        self._wake.set()
+        return done.wait(timeout_s)
+
+    def suspect(self) -> None:
+        """A reader found the file damaged: look, and set it aside if so."""
+        self._suspect = True
+        self._wake.set()
+
+    def close(self, timeout_s: float = 10.0) -> bool:
+        """Write what waits and end; False when the time did not suffice."""
+        with self._lock:
+            self._closing = True
+        self._wake.set()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def status(self) -> WriterStatus:
+        """Counts and sizes."""
+        return WriterStatus(
+            spans=self._spans,
+            traces=self._traces,
+            dropped=self._dropped,
+            deleted_traces=self._deleted_traces,
+            deleted_spans=self._deleted_spans,
+            transactions=self._transactions,
+            waiting_bytes=self._waiting,
+            used_bytes=self._used,
+            failures=self._failures,
+            last_error=self._last_error,
+            set_aside=self._aside,
+        )
+
+    def _run(self) -> None:
+        rates_at = bounds_at = time.monotonic()
+        pause: float | None = 0.0
+        while True:
+            self._wake.wait(pause)
+            self._wake.clear()
+            closing = self._closing
+            self._attempt(self._check)
+            while self._queue:
+                self._write_some()
+            now = time.monotonic()
+            if closing or now - rates_at >= RATES_EVERY_S:
+                rates_at = now
+                self._write_rates()
+            pause = min(RATES_EVERY_S, BOUNDS_EVERY_S)
+            if now - bounds_at >= BOUNDS_EVERY_S and not closing:
+                if self._attempt(self._keep_bounds):
+                    pause = REST_S  # there is more to delete; whoever waits to write or read goes first
+                else:
+                    bounds_at = now
+            if closing:
+                break
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _write_some(self) -> None:
+        """One transaction of what waits; markers of `flush` are answered once it is through."""
+        batch: list[TraceDraft] = []
+        while self._queue and len(batch) < BATCH_DRAFTS:
+            if isinstance(self._queue[0], threading.Event):
+                break
+            item = self._queue.popleft()
+            assert isinstance(item, TraceDraft)
+            batch.append(item)
+        if batch:
+            written = self._attempt(lambda: self._insert(batch), again=True)
+            size = sum(draft.size_bytes for draft in batch)
+            spans = sum(draft.spans for draft in batch)
+            with self._lock:
+                self._waiting -= size
+                self._spans += written or 0
+                self._traces += len(batch) if written else 0
+                self._dropped += spans - (written or 0)
+        while self._queue and isinstance(self._queue[0], threading.Event):
+            self._write_rates()
+            marker = self._queue.popleft()
+            assert isinstance(marker, threading.Event)
+            marker.set()
+
+    def _write_rates(self) -> None:
+        cells = self._rates.swap() if self._rates is not None else {}
+        if cells:
+            self._attempt(lambda: self._insert_rates(cells), again=True)
+
+    def _insert(self, batch: list[TraceDraft]) -> int:
+        with _Transaction(self._open()):
+            assert self._inserter is not None
+            written = sum(map(self._inserter.insert, batch))
+        self._transactions += 1
+        return written
+
+    def _insert_rates(self, cells: dict[Key, RateCell]) -> int:
+        db = self._open()
+        with _Transaction(db):
+            assert self._inserter is not None
+            write_rates(db, self._inserter, cells)
+        return len(cells)
+
+    def _check(self) -> int:
+        db = self._open()
+        if self._suspect:
+            self._suspect = False
+            found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise _Damaged(found)
+        return 0
+
+    def _keep_bounds(self) -> int:
+        """One step of deletion if a bound is crossed; whether there may be more to do."""
+        db = self._open()
+        self._used = used_bytes(db)
+        now_ns = int(self._clock() * 1e9)
+        before_ns = now_ns - int(self._age_s * 1e9)
+        with _Transaction(db):
+            crowded = self._used > self._size_bytes * LOW_WATER
+            traces, spans = delete_oldest(db, before_ns=None if crowded else before_ns)
+            if not traces and time.monotonic() - self._names_at > NAMES_EVERY_S:
+                self._names_at = time.monotonic()
+                assert self._inserter is not None
+                delete_old_names(db, self._inserter, before_ns // 1_000)
+        self._deleted_traces += traces
+        self._deleted_spans += spans
+        more = give_back(db)
+        return int(bool(traces) or more)
+
+    def _open(self) -> sqlite3.Connection:
+        if self._db is None:
+            self._db = open_writer(self._path, self._size_bytes)
+            self._inserter = Inserter(self._db)
+            self._used = used_bytes(self._db)
+            self.ready.set()
+        return self._db
+
+    def _attempt(self, work: Callable[[], int], *, again: bool = False) -> int | None:
+        """Do work on the file; None when it failed. A damaged file is replaced, a full one emptied a little."""
+        try:
+            return work()
+        except (sqlite3.Error, OSError) as error:
+            self._failed(error)
+            if isinstance(error, sqlite3.Error) and damaged(error):
+                self._replace(str(error))
+            elif isinstance(error, sqlite3.Error) and full(error):
+                self._make_room()
+            else:
+                again = False
+        except Exception as error:  # noqa: BLE001  the thread must go on, whatever a span holds
+            self._failed(error)
+            again = False
+        self._reset_names()
+        return self._attempt(work) if again else None
+
+    def _make_room(self) -> None:
+        db = self._db
+        if db is None:
+            return
+        try:
+            with _Transaction(db):
+                traces, spans = delete_oldest(db)
+            self._deleted_traces += traces
+            self._deleted_spans += spans
+        except sqlite3.Error as error:  # a full disk cannot even delete: what is recorded now is lost, and counted
+            self._failed(error)
+
+    def _replace(self, why: str) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        try:
+            set_aside(self._path, why)
+        except OSError as error:
+            self._failed(error)
+            return
+        self._aside += 1
+        self.generation += 1
+
+    def _reset_names(self) -> None:
+        """After a rollback the file may not have names that were given out."""
+        if self._db is not None:
+            try:
+                self._inserter = Inserter(self._db)
+            except sqlite3.Error as error:
+                self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        self._last_error = f"{type(error).__name__}: {error}"
+        now = time.monotonic()
+        if now - self._logged_at >= LOG_EVERY_S:
+            self._logged_at = now
+            _log.error("the span store could not write (%d failures so far): %s", self._failures, self._last_error)
+
+
+class _Damaged(sqlite3.DatabaseError):
+    """A check found the file damaged."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            try:
+                self._db.execute("COMMIT")
+                return
+            except sqlite3.Error:
+                self._rollback()
+                raise
+        self._rollback()
+
+    def _rollback(self) -> None:
+        if self._db.in_transaction:  # SQLite has rolled back by itself after some errors
+            self._db.execute("ROLLBACK")
