@@ -20,22 +20,31 @@ class Clash(msgspec.Struct, frozen=True, tag="conflict"):
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
-    """A message that waits for the user: from whom, by when, and why it is thought so."""
+    """A message that waits for the user: what its sender asks, by when, and why it ranks where it does.
+
+    ``asks`` is the sender's own sentence; ``due`` at 23:59 means a day without an hour; ``remarks`` are what to be
+    careful about.
+    """
 
     sender: str
     subject: str
+    asks: str
     due: datetime | None
     reasons: tuple[str, ...]
-    message: str
+    remarks: tuple[str, ...]
+    message_id: str
 
 
 class Journey(msgspec.Struct, frozen=True, tag="journey"):
-    """One leg of the day's travel; ``leave_by`` is when to set off, ``warnings`` say what may go wrong."""
+    """One leg of the day's travel, ``booked`` or the way to an entry; ``leave_by`` is when to set off."""
 
     what: str
-    leave_by: datetime | None
+    booked: bool
+    leave_by: datetime
     start: datetime | None
-    arrive: datetime | None
+    arrive: datetime
+    start_place: str
+    end_place: str
     details: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -67,12 +76,16 @@ Item = Clash | Answer | Journey | Meeting | Paper
 
 
 class Section(msgspec.Struct, frozen=True):
-    """One part of the briefing; ``kind`` is a stable word, ``more`` counts items that were left out."""
+    """One part of the briefing; ``kind`` is a stable word, ``more`` counts items that were left out.
+
+    ``notes`` are what there is to say about all of it.
+    """
 
     kind: str
     title: str
     items: tuple[Item, ...]
     more: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class Missing(msgspec.Struct, frozen=True):

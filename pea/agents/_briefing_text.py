@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from datetime import datetime
 
 from pea.agents import _briefing_words as words
 from pea.agents._briefing import Answer, Briefing, Clash, Item, Journey, Meeting, Missing, Paper, Section
-from pea.workspace.files import SourceReport
+from pea.workspace.files import Refusal, SourceReport
 
 COLUMNS = 88
 LABEL = 17  # columns kept for the time on the left, with its margin
-REFUSED_SHOWN = 8
+FILES_SHOWN = 8
 TITLE_CHARS = 160
-WITHOUT_ANSWER = {"needs-action": "you have not answered", "tentative": "tentative", "declined": "you declined"}
+NOT_SETTLED = {"needs-action": "you have not answered", "tentative": "tentative"}
 
 
 def render(briefing: Briefing, now: datetime) -> str:
@@ -37,6 +38,7 @@ def _section(section: Section, now: datetime) -> str:
             lines += _item(item, now)
     if section.more:
         lines += _entry("", f"… and {section.more:,} more")
+    lines += [line for note in section.notes for line in _entry("", words.sentence(note))]
     return "\n".join(lines)
 
 
@@ -47,13 +49,14 @@ def _item(item: Item, now: datetime) -> list[str]:
             return _entry(words.span(item.start, item.end, zone), item.what, f"→ {item.advice}" if item.advice else "")
         case Answer():
             label = "" if item.due is None else "overdue" if item.due < now else words.due(item.due, now)
+            asks = f"\N{LEFT DOUBLE QUOTATION MARK}{item.asks}\N{RIGHT DOUBLE QUOTATION MARK}" if item.asks else ""
+            remarks = (f"! {words.sentence(remark)}" for remark in item.remarks)
             why = words.sentence("; ".join(item.reasons))
-            return _entry(label, words.cut(f"{item.sender} · {item.subject}", TITLE_CHARS), why)
+            return _entry(label, words.cut(f"{item.sender} · {item.subject}", TITLE_CHARS), asks, why, *remarks)
         case Journey():
-            label = f"leave {words.clock(item.leave_by, zone)}" if item.leave_by else ""
-            if not label and item.start:
-                label = words.clock(item.start, zone)
-            return _entry(label, item.what, *item.details, *(f"! {warning}" for warning in item.warnings))
+            details = "; ".join(item.details) if item.booked else "; ".join([item.end_place, *item.details])
+            warnings = (f"! {words.sentence(warning)}" for warning in item.warnings)
+            return _entry(f"leave {words.clock(item.leave_by, zone)}", item.what, words.sentence(details), *warnings)
         case Meeting():
             return _entry("all day" if item.all_day else words.span(item.start, item.end, zone), meeting_line(item))
         case _:
@@ -69,15 +72,15 @@ def meeting_line(meeting: Meeting) -> str:
         parts.append(words.cut(meeting.place, 60))
     if meeting.others:
         parts.append("with " + words.count(meeting.others, "other"))
-    if meeting.answer in WITHOUT_ANSWER:
-        parts.append(WITHOUT_ANSWER[meeting.answer])
+    if meeting.answer in NOT_SETTLED:
+        parts.append(NOT_SETTLED[meeting.answer])
     return " · ".join(parts)
 
 
 def _paper(paper: Paper, *, named: bool) -> list[str]:
     lines = _wrapped(f"For {words.cut(paper.meeting, TITLE_CHARS)}:", indent=2) if named else []
     place = f", {paper.place}" if paper.place else ""
-    return [*lines, *_wrapped(words.cut(f"{paper.title} · {paper.path}{place}", 2 * TITLE_CHARS), indent=4)]
+    return lines + _wrapped(words.cut(f"{paper.title} · {paper.path}{place}", 2 * TITLE_CHARS), indent=4)
 
 
 def _missing(missing: tuple[Missing, ...]) -> list[str]:
@@ -86,17 +89,24 @@ def _missing(missing: tuple[Missing, ...]) -> list[str]:
 
 def _sources(sources: SourceReport) -> list[str]:
     """``Read 132 files, refused 3:`` and the names with their reasons."""
-    shown = sources.refused[:REFUSED_SHOWN]
     head = f"Read {words.count(sources.read, 'file')}, refused {sources.refused_count:,}"
-    lines = _wrapped(head + (":" if shown else "."))
-    for refused in shown:
-        lines += _wrapped(f"{refused.path}: {refused.reason}", indent=2)
-    if sources.refused_count > len(shown):
-        lines.append(f"  … and {sources.refused_count - len(shown):,} more")
+    lines = _listed(head, sources.refused, sources.refused_count)
     if sources.notes_count:
-        lines += _wrapped(f"In {words.count(sources.notes_count, 'place')} something inside a file was left out.")
+        head = f"Of what was read, {words.count(sources.notes_count, 'thing is', 'things are')} to be known"
+        lines += _listed(head, sources.notes, sources.notes_count)
     if sources.pending:
         lines += _wrapped(f"{words.count(sources.pending, 'file is', 'files are')} not read yet; ask again for more.")
+    return lines
+
+
+def _listed(head: str, files: Sequence[Refusal], count: int) -> list[str]:
+    """A line with the first files and their reasons below it, and how many more there are."""
+    shown = files[:FILES_SHOWN]
+    lines = _wrapped(head + (":" if shown else "."))
+    for file in shown:
+        lines += _wrapped(f"{file.path}: {file.reason}", indent=2)
+    if count > len(shown):
+        lines.append(f"  … and {count - len(shown):,} more")
     return lines
 
 

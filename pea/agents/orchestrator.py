@@ -1,0 +1,74 @@
+"""The orchestrator: turns "how does my day look" into calls on the other agents, and their answers into a briefing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from datetime import date
+from typing import Any, TypeVar
+
+from pea import Agent, Context, Outcome, capability
+from pea.agents import _briefing_papers as papers
+from pea.agents import _briefing_parts as parts
+from pea.agents import _briefing_views as views
+from pea.agents._briefing import Briefing
+from pea.agents._briefing_papers import Papers
+
+T = TypeVar("T")
+
+PART_SHARE = 0.8  # of the time that remains may be spent waiting for the others; the rest is for putting it together
+HITS_PER_MEETING = 3
+MEETINGS_SEARCHED = 16
+
+
+class Orchestrator(Agent):
+    """Asks the others side by side; what one of them cannot say is named, and the rest is told."""
+
+    name = "orchestrator"
+
+    @capability("briefing.morning", timeout="8s", idempotent=True)
+    async def morning(self, ctx: Context, day: date | None = None) -> Briefing:
+        """The day's conflicts, messages to answer, travel, meetings and the documents they are about.
+
+        ``day`` is today when not given. A part that fails or is late is listed under ``missing``.
+        """
+        now = ctx.now()
+        wanted = now.date() if day is None else day
+        nearer = ctx.within(max(0.0, PART_SHARE * ctx.remaining_s))
+        agenda = asyncio.ensure_future(_asked(nearer.call("calendar.agenda", day=wanted), views.Agenda))
+        try:
+            outcomes: dict[str, Outcome[Any]] = await ctx.gather(
+                agenda=_wait(agenda),
+                conflicts=_asked(nearer.call("calendar.conflicts", day=wanted), views.Conflicts),
+                triage=_asked(nearer.call("communication.triage"), views.Triage),
+                travel=_asked(nearer.call("travel.itinerary", day=wanted), views.Itinerary),
+                documents=_papers(nearer, agenda),
+            )
+        finally:
+            agenda.cancel()
+        return parts.compose(wanted, now, parts.Parts(**outcomes))
+
+
+async def _asked(call: Awaitable[Any], view: type[T]) -> T:
+    """The answer of another agent, as the little of it that a briefing reads."""
+    return views.read(await call, view)
+
+
+async def _wait(agenda: asyncio.Future[views.Agenda]) -> views.Agenda:
+    return await agenda
+
+
+async def _papers(ctx: Context, agenda: asyncio.Future[views.Agenda]) -> Papers:
+    """What the documents say about the day's meetings, each asked for with the words of its title.
+
+    Raises what the agenda or the searches raised when nothing at all could be found out.
+    """
+    entries = (await asyncio.shield(agenda)).entries
+    asked = [(entry.title, words) for entry in entries if (words := papers.query(entry))][:MEETINGS_SEARCHED]
+    # A day without meetings searches for nothing that is shown, but the documents are read and reported all the same.
+    asked = asked or [(papers.NO_MEETING, ctx.settings.user.name or "document")]
+    calls: dict[str, Coroutine[Any, Any, views.Search]] = {
+        words: _asked(ctx.call("documents.search", query=words, limit=HITS_PER_MEETING), views.Search)
+        for words in dict.fromkeys(words for _, words in asked)
+    }
+    return papers.gathered(asked, await ctx.gather(**calls))
