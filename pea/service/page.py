@@ -17,6 +17,9 @@ CONTENT_SECURITY_POLICY = (
 _FILES = {
     "/": ("index.html", "text/html"),
     "/page/app.js": ("app.js", "text/javascript"),
+    "/page/api.js": ("api.js", "text/javascript"),
+    "/page/schema.js": ("schema.js", "text/javascript"),
+    "/page/view.js": ("view.js", "text/javascript"),
     "/page/style.css": ("style.css", "text/css"),
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
 }
