@@ -66,7 +66,7 @@ class Writer:
         self._size_bytes, self._age_s, self._waiting_limit = size_bytes, age_s, waiting_bytes
         self._rates = rates
         self._clock = clock
-        self._queue: deque[TraceDraft | threading.Event] = deque()
+        self._queue: deque[TraceDraft | _Errand] = deque()
         self._wake = threading.Event()
         self._closing = False
         self._lock = threading.Lock()
@@ -101,10 +101,17 @@ class Writer:
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until all that was put before is written; False when the time did not suffice."""
-        done = threading.Event()
-        self._queue.append(done)
+        return self._run_errand(self._write_rates, timeout_s)
+
+    def trim(self, timeout_s: float = 10.0) -> bool:
+        """Delete whatever is beyond the bounds, now; False when the time did not suffice."""
+        return self._run_errand(self._keep_all_bounds, timeout_s)
+
+    def _run_errand(self, work: Callable[[], None], timeout_s: float) -> bool:
+        errand = _Errand(work)
+        self._queue.append(errand)
         self._wake.set()
-        return done.wait(timeout_s)
+        return errand.done.wait(timeout_s)
 
     def suspect(self) -> None:
         """A reader found the file damaged: look, and set it aside if so."""
@@ -162,13 +169,13 @@ class Writer:
             self._db = None
 
     def _write_some(self) -> None:
-        """One transaction of what waits; markers of `flush` are answered once it is through."""
+        """One transaction of what waits, up to the next errand; then the errand."""
         batch: list[TraceDraft] = []
         while self._queue and len(batch) < BATCH_DRAFTS:
-            if isinstance(self._queue[0], threading.Event):
+            item = self._queue[0]
+            if isinstance(item, _Errand):
                 break
-            item = self._queue.popleft()
-            assert isinstance(item, TraceDraft)
+            self._queue.popleft()
             batch.append(item)
         if batch:
             written = self._attempt(lambda: self._insert(batch), again=True)
@@ -179,11 +186,10 @@ class Writer:
                 self._spans += written or 0
                 self._traces += len(batch) if written else 0
                 self._dropped += spans - (written or 0)
-        while self._queue and isinstance(self._queue[0], threading.Event):
-            self._write_rates()
-            marker = self._queue.popleft()
-            assert isinstance(marker, threading.Event)
-            marker.set()
+        while self._queue and isinstance(errand := self._queue[0], _Errand):
+            self._queue.popleft()
+            errand.work()
+            errand.done.set()
 
     def _write_rates(self) -> None:
         cells = self._rates.swap() if self._rates is not None else {}
@@ -230,6 +236,10 @@ class Writer:
         self._deleted_spans += spans
         more = give_back(db)
         return int(bool(traces) or more)
+
+    def _keep_all_bounds(self) -> None:
+        while self._attempt(self._keep_bounds):
+            pass
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
@@ -296,6 +306,16 @@ class Writer:
         if now - self._logged_at >= LOG_EVERY_S:
             self._logged_at = now
             _log.error("the span store could not write (%d failures so far): %s", self._failures, self._last_error)
+
+
+class _Errand:
+    """Work for the writer's thread, in its turn among the drafts."""
+
+    __slots__ = ("done", "work")
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.work = work
+        self.done = threading.Event()
 
 
 class _Damaged(sqlite3.DatabaseError):
