@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from pea.telemetry import names
-from pea.telemetry.histogram import Histogram
-from pea.telemetry.metrics import FINE_SCALE, FINE_SIZE, MetricStore
+from pea.telemetry.metrics import MetricStore, fine_histogram
+
+if TYPE_CHECKING:
+    from pea.telemetry.histogram import Histogram
 
 
 class CallFigures(msgspec.Struct, frozen=True):
@@ -36,7 +40,7 @@ def call_figures(store: MetricStore, agent: str | None = None) -> list[CallFigur
         failed = point.histogram.count if names.ERROR_TYPE in point.labels else 0
         capability = str(point.labels.get(names.PEA_CAPABILITY, ""))
         for key in dict.fromkeys(((name, ""), (name, capability))):
-            whole, errors = groups.get(key) or (Histogram(FINE_SIZE, FINE_SCALE), 0)
+            whole, errors = groups.get(key) or (fine_histogram(), 0)
             whole.merge(point.histogram)
             groups[key] = (whole, errors + failed)
     return [_figures(*key, *group) for key, group in sorted(groups.items(), key=lambda item: item[0])]

@@ -11,13 +11,15 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from pea.errors import did_you_mean
 from pea.telemetry import names
-from pea.telemetry.histogram import OTEL_MAX_SIZE, Histogram
+
+if TYPE_CHECKING:
+    from pea.telemetry.histogram import Histogram
 
 LabelValue = str | bool | int | float
 Labels = tuple[LabelValue | None, ...]
@@ -27,7 +29,8 @@ Reading = float | Iterable[tuple[Mapping[str, LabelValue], float]]
 OVERFLOW = "otel.metric.overflow"
 MAX_LABEL_LENGTH = 200
 FOLD_AT = 512  # values waiting in a series before they are folded; numpy's fixed cost is spread over them
-FINE_SIZE, FINE_SCALE = 1024, 6  # 16 octaves at 0.54 %, finer than the 160 buckets that OTLP's readers expect
+FINE_SIZE, FINE_SCALE = 1024, 6  # 16 octaves at 0.54 %
+EXPORTED_SIZE = 160  # what OTLP's readers expect
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 _MICROSECONDS = (1e-6, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 0.1, 0.5, 1.0)
@@ -71,10 +74,17 @@ class Family(msgspec.Struct, frozen=True):
     numbers: tuple[NumberPoint, ...] = ()
 
 
+def fine_histogram() -> Histogram:
+    """An empty histogram of the store's resolution; numpy is imported here, at the first fold, not at start-up."""
+    from pea.telemetry.histogram import Histogram
+
+    return Histogram(FINE_SIZE, FINE_SCALE)
+
+
 class Series:
     """One metric with one set of label values; values wait in ``pending`` and are folded in batches."""
 
-    __slots__ = ("bounds", "buckets", "exemplars", "histogram", "interval", "labels", "pending")
+    __slots__ = ("bounds", "buckets", "delta", "exemplars", "histogram", "interval", "labels", "pending")
 
     def __init__(self, labels: Mapping[str, LabelValue], bounds: tuple[float, ...], *, delta: bool) -> None:
         self.labels = labels
@@ -82,8 +92,9 @@ class Series:
         self.buckets = [0] * (len(bounds) + 1)
         self.exemplars: list[Measured | None] = [None] * (len(bounds) + 1)
         self.pending: list[float] = []
-        self.histogram = Histogram(FINE_SIZE, FINE_SCALE)
-        self.interval = Histogram(FINE_SIZE, FINE_SCALE) if delta else None
+        self.delta = delta
+        self.histogram: Histogram | None = None
+        self.interval: Histogram | None = None  # since the last export, when that is asked for
 
     def observe(self, value: float, exemplar: Measured | None = None) -> None:
         """Take one value, and where it was measured."""
@@ -96,13 +107,23 @@ class Series:
         if len(pending) >= FOLD_AT:
             self.fold()
 
-    def fold(self) -> None:
-        """Put the waiting values into the histograms."""
+    def fold(self) -> Histogram:
+        """Put the waiting values into the histograms; the one of all values."""
+        if self.histogram is None:
+            self.histogram = fine_histogram()
         if self.pending:
             self.histogram.add(self.pending)
-            if self.interval is not None:
+            if self.delta:
+                self.interval = self.interval or fine_histogram()
                 self.interval.add(self.pending)
             self.pending.clear()
+        return self.histogram
+
+    def since_last(self) -> Histogram:
+        """The values since the last call, which are then forgotten."""
+        self.fold()
+        interval, self.interval = self.interval, None
+        return interval or fine_histogram()
 
 
 class _Gauge(msgspec.Struct, frozen=True, eq=False):
@@ -191,11 +212,8 @@ class MetricStore:
         families += [self._read(metric, registered) for metric, registered in gauges.items()]
         return sorted(families, key=lambda family: family.metric.name)
 
-    def _point(self, series: Series, *, interval: bool = False, size: int = OTEL_MAX_SIZE) -> HistogramPoint:
-        series.fold()
-        source = series.histogram
-        if interval and series.interval is not None:
-            source, series.interval = series.interval, Histogram(FINE_SIZE, FINE_SCALE)
+    def _point(self, series: Series, *, interval: bool = False, size: int = EXPORTED_SIZE) -> HistogramPoint:
+        source = series.since_last() if interval and series.delta else series.fold()
         return HistogramPoint(
             labels=series.labels,
             histogram=source.resized(size),
