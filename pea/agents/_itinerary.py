@@ -13,7 +13,7 @@ from pea.agents._agenda import Entry, heading
 from pea.agents._freebusy import minutes_between
 from pea.agents._stops import OFFICE, Stop, near
 from pea.workspace.files import Refusal, SourceReport
-from pea.workspace.places import Journey, Place, distance_km, journey, place_at
+from pea.workspace.places import Journey, Place, distance_km, find, journey, place_at
 
 FLIGHT_MINUTES, FAR_FLIGHT_MINUTES, FAR_KM = 90, 120, 3_500  # at the airport before a flight, and before a long one
 TRAIN_MINUTES = 15
@@ -107,7 +107,8 @@ def _overnight(here: Place | None, home: Place | None) -> Place | None:
     """Where a night is spent: at home when it is near, else in the city of the airport where the day ended."""
     if here is None or (home is not None and near(here, home)):
         return home
-    return (place_at(here.point) or here) if here.kind == "airport" else here
+    city = place_at(here.point) if here.kind == "airport" else None
+    return here if city is None else find(city.name, country=city.country) or city
 
 
 def _crossed(leg: Leg, others: Iterable[Entry]) -> Leg:

@@ -7,11 +7,10 @@ set aside and begun anew, a full disk or a busy database costs time and never an
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -61,26 +60,26 @@ class ReadCache:
 
     def select(self, scope: str, path: str) -> tuple[bytes, bytes] | None:
         """The fingerprint and outcome kept for a path, still encoded."""
-        with self._lock, self._guarded() as connection:
-            if connection is not None:
-                row = connection.execute(
-                    "SELECT fingerprint, outcome FROM parsed WHERE scope = ? AND path = ?", (scope, path)
-                ).fetchone()
-                return None if row is None else (bytes(row[0]), bytes(row[1]))
-        return None
+
+        def work(connection: sqlite3.Connection) -> tuple[bytes, bytes] | None:
+            row = connection.execute(
+                "SELECT fingerprint, outcome FROM parsed WHERE scope = ? AND path = ?", (scope, path)
+            ).fetchone()
+            return None if row is None else (bytes(row[0]), bytes(row[1]))
+
+        return self._tried(work)
 
     def write(self, scope: str, rows: Iterable[tuple[str, bytes, bytes]], gone: Iterable[str]) -> None:
         """Replace and delete rows as one transaction, then drop the oldest that are over the limits."""
-        with self._lock, self._guarded() as connection:
-            if connection is not None:
-                with connection:
-                    connection.executemany(
-                        "DELETE FROM parsed WHERE scope = ? AND path = ?", ((scope, p) for p in gone)
-                    )
-                    connection.executemany(
-                        "INSERT OR REPLACE INTO parsed VALUES (?, ?, ?, ?)", ((scope, *row) for row in rows)
-                    )
-                    self._trim(connection)
+        kept, dropped = [(scope, *row) for row in rows], [(scope, path) for path in gone]
+
+        def work(connection: sqlite3.Connection) -> None:
+            with connection:
+                connection.executemany("DELETE FROM parsed WHERE scope = ? AND path = ?", dropped)
+                connection.executemany("INSERT OR REPLACE INTO parsed VALUES (?, ?, ?, ?)", kept)
+                self._trim(connection)
+
+        self._tried(work)
 
     def _trim(self, connection: sqlite3.Connection) -> None:
         (rows,) = connection.execute("SELECT count(*) FROM parsed").fetchone()
@@ -96,21 +95,25 @@ class ReadCache:
                 "DELETE FROM parsed WHERE rowid IN (SELECT rowid FROM parsed ORDER BY rowid LIMIT ?)", (over,)
             )
 
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[sqlite3.Connection | None]:
-        """The open connection, or None; a damaged file is set aside, other trouble is noted and passed over."""
-        if not self._usable:
-            yield None
-            return
-        try:
-            yield self._open()
-        except (sqlite3.OperationalError, OSError) as error:  # busy, full or read-only: carry on without the cache
-            self.trouble = f"{self._path.name}: {error}"
-            if self._connection is None:
-                self._usable = False
-        except sqlite3.DatabaseError as error:
-            self.trouble = f"{self._path.name}: {error}; set aside and begun anew"
-            self._set_aside()
+    def _tried(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        """What ``work`` returns; None when the cache is no help. A damaged file is set aside, and work tried once more.
+
+        A busy, full or read-only file is noted and passed over; one that cannot even be opened is not tried again.
+        """
+        with self._lock:
+            for _ in range(2):
+                if not self._usable:
+                    return None
+                try:
+                    return work(self._open())
+                except (sqlite3.OperationalError, OSError) as error:
+                    self.trouble = f"{self._path.name}: {error}"
+                    self._usable = self._connection is not None
+                    return None
+                except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+                    self.trouble = f"{self._path.name}: {error}; set aside and begun anew"
+                    self._set_aside()
+        return None
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
