@@ -183,7 +183,8 @@ def test_encrypted_mail_says_so(kind: str, body: str, expected: str) -> None:
 
 def test_a_clear_signed_mail_loses_its_armour() -> None:
     """Of a PGP-signed text only the text is left."""
-    text = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA1\n\nHello.\n-----BEGIN PGP SIGNATURE-----\nx\n-----END PGP SIGNATURE-----"
+    head, tail = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA1\n", "-----BEGIN PGP SIGNATURE-----\nx"
+    text = f"{head}\nHello.\n{tail}\n-----END PGP SIGNATURE-----"
     assert parse_message(f"From: a@b.example\n\n{text}".encode()).text == "Hello."
 
 

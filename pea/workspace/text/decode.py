@@ -16,6 +16,14 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# What Western languages write beyond ASCII; a text of only these is not one of the look-alikes of cp1252.
+_WESTERN = frozenset(
+    "äöüßÄÖÜéèêëÉÈÊàâáÀÂÁçÇîïíÎÍôóòõÓÔûùúÚñÑåÅæÆøØœŒãìºª¿¡€£§°·«»…\u2013\u2014\u2018\u2019\u201c\u201d\u201e\u00a0"
+)
+_LIKELY = [
+    "cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256",
+    "cp932", "euc_jp", "gb18030", "big5", "cp949",
+]  # fmt: skip
 # Charset names that mail in the wild uses and Python does not know, or knows as something narrower than is meant.
 _MEANT = {
     "iso-8859-1": "cp1252",
@@ -66,12 +74,17 @@ def decode_as(data: bytes, declared: str = "") -> str:
 
 
 def _guess(data: bytes) -> str:
+    """The likeliest charset of bytes that are no UTF-8: Western by its letters, else as charset-normalizer says."""
+    sample = data[:SAMPLE_BYTES]
+    foreign = [c for c in sample.decode("cp1252", "replace") if not c.isascii()]
+    letters = sum(1 for byte in sample if chr(byte).isalpha() or byte > 127)
+    if all(c in _WESTERN for c in foreign) and len(foreign) < 0.4 * letters:
+        return "cp1252"
+    if len(sample) < 12:  # too little to tell charsets apart
+        return "cp1252"
     from charset_normalizer import from_bytes
 
-    sample = data[:SAMPLE_BYTES]
-    if len(sample) < 24:  # too little to tell charsets apart
-        return "cp1252"
-    best = from_bytes(sample, threshold=0.3).best()
+    best = from_bytes(sample, cp_isolation=_LIKELY, threshold=0.3).best()
     return best.encoding if best is not None else "cp1252"
 
 
