@@ -22,6 +22,7 @@ Event = MutableMapping[str, Any]
 _MAX_DEPTH = 6
 _MAX_TEXT = 10_000
 _HANDLER_NAME = "pea"
+_CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
 
 
 def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> None:
@@ -38,7 +39,7 @@ def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> No
         structlog.processors.StackInfoRenderer(),
     ]
     renderer: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        [make_printable, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
         if console
         else [structlog.processors.format_exc_info, render_json]
     )
@@ -57,7 +58,7 @@ def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> No
     handler.set_name(_HANDLER_NAME)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
@@ -93,6 +94,16 @@ def add_span_ids(_logger: Any, _method: str, event: Event) -> Event:
     if context.is_valid:
         event["trace_id"] = f"{context.trace_id:032x}"
         event["span_id"] = f"{context.span_id:016x}"
+    return event
+
+
+def make_printable(_logger: Any, _method: str, event: Event) -> Event:
+    """Make texts safe for a terminal: a subject line from a mail must not move the cursor or start a line."""
+    for key, value in event.items():
+        if key in ("stack", "exception"):
+            event[key] = _text(value)
+        elif key not in ("exc_info", "timestamp", "level", "logger"):
+            event[key] = _text(value).translate(_CONTROLS)
     return event
 
 

@@ -7,6 +7,7 @@ overdue by more than the threshold, the loop's thread is stuck inside one callba
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 import time
@@ -17,14 +18,12 @@ from types import FrameType
 
 import msgspec
 
-from pea.telemetry.logs import get_logger
-
 BEAT_S = 0.05
 KEPT = 20
 _MAX_FRAMES = 40
 _NEVER = float("inf")
 
-_log = get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Culprit(msgspec.Struct, frozen=True):
@@ -98,17 +97,17 @@ class LoopMonitor:
         lag, culprit = self._state.beat(time.perf_counter())
         self.lag_s = lag
         self.worst_s = max(self.worst_s, lag)
+        self._timer = loop.call_later(BEAT_S, self._beat, loop)
         self._on_lag(lag)
         if culprit is not None:
             self.stalls += 1
             self.culprits.append(culprit)
             _log.warning(
-                "the event loop was blocked",
-                blocked_ms=round(culprit.blocked_s * 1000),
-                where=culprit.where,
-                stack=list(culprit.stack),
+                "the event loop was blocked for %d ms in %s",
+                round(culprit.blocked_s * 1000),
+                culprit.where,
+                extra={"loop_stack": "\n".join(culprit.stack)},
             )
-        self._timer = loop.call_later(BEAT_S, self._beat, loop)
 
     def _watch(self) -> None:
         pause = min(max(self._state.threshold_s / 2, 0.01), 0.1)

@@ -83,6 +83,16 @@ def test_lines_carry_the_span(stream, tracer):
     assert "trace_id" not in outside
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_extra_fields_of_the_standard_library(stream, form):
+    """`extra` of the standard library's loggers are fields too, in either format, whatever they are called."""
+    configure_logging(LogSettings(format=form), stream)
+    logging.getLogger("b").warning("blocked", extra={"loop_stack": "a\nb", "stack": ["x"], "count": 3})
+    text = stream.getvalue()
+    assert "loop_stack" in text
+    assert "count" in text
+
+
 def test_exceptions_are_in_the_line(stream):
     """A traceback is one field of one line."""
     try:
@@ -162,6 +172,15 @@ def test_newlines_do_not_forge_lines(stream):
     """Text from outside cannot start a line of its own."""
     get_logger("a").info("said", text='x"}\n{"event":"forged"}')
     assert len(stream.getvalue().splitlines()) == 1
+
+
+def test_a_terminal_is_not_steered_from_outside(stream):
+    """On a console control characters in texts are shown, not obeyed."""
+    configure_logging(LogSettings(format="console"), stream)
+    get_logger("a").info("subject \x1b[2J\rforged", text="x\ny\x9b", value=Unprintable())
+    line = stream.getvalue()
+    assert len(line.splitlines()) == 1
+    assert not set(line) & {"\x1b", "\r", "\x9b"}
 
 
 @pytest.mark.parametrize(("level", "seen"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])

@@ -34,8 +34,8 @@ def test_a_look_at_an_overdue_beat_keeps_the_stack_once():
     assert watch.look(11.5, 0, tuple)
 
 
-async def test_a_blocking_call_is_caught_by_its_stack():
-    """A callback that blocks the loop is named, with the function it is stuck in."""
+async def test_a_blocking_call_is_caught_by_its_stack(caplog):
+    """A callback that blocks the loop is named in status and log, with the function it is stuck in."""
     measured = []
     monitor = LoopMonitor(0.02, measured.append)
     monitor.start()
@@ -59,6 +59,8 @@ async def test_a_blocking_call_is_caught_by_its_stack():
     monitor.stop()
     assert any("culprit_function" in line for line in monitor.culprits[0].stack)
     assert monitor.stalls == 1
+    assert "the event loop was blocked" in caplog.text
+    assert "culprit_function" in caplog.records[-1].loop_stack
     assert monitor.worst_s >= 0.02
     assert max(measured) == monitor.worst_s
 
