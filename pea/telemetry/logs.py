@@ -73,6 +73,14 @@ def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> No
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger whose keyword arguments become fields: ``log.info("task done", capability="calendar.agenda")``."""
+    if not structlog.is_configured():
+        # Until `configure_logging` says where lines go they are the standard library's: structlog alone would print.
+        structlog.configure(
+            processors=[structlog.stdlib.filter_by_level, fill_in, add_span_ids, render_json],
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            wrapper_class=structlog.stdlib.BoundLogger,
+            cache_logger_on_first_use=False,
+        )
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
 

@@ -176,6 +176,7 @@ def test_newlines_do_not_forge_lines(stream):
 
 def test_a_terminal_is_not_steered_from_outside(stream):
     """On a console control characters in texts are shown, not obeyed."""
+    _alone()
     configure_logging(LogSettings(format="console"), stream)
     get_logger("a").info("subject \x1b[2J\rforged", text="x\ny\x9b", value=Unprintable())
     line = stream.getvalue()
@@ -218,6 +219,15 @@ def test_format_follows_the_terminal(stream, form, kind, json_expected):
     text = target.getvalue()
     assert "hello" in text
     assert text.startswith("{") == json_expected
+
+
+def test_before_it_is_configured_nothing_is_printed(capsys, caplog):
+    """A library's user who never calls configure_logging gets the standard library's records, not prints."""
+    structlog.reset_defaults()
+    get_logger("a").warning("hello %s", "you", key=Unprintable())
+    assert capsys.readouterr().out == ""
+    assert json.loads(caplog.records[0].message)["event"] == "hello you"
+    structlog.reset_defaults()
 
 
 def test_standard_error_is_the_default(stream, capsys):
