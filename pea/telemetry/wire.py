@@ -20,7 +20,7 @@ MAX_VALUES_PER_KEY = 64
 MAX_REMEMBERED_BYTES = 160  # key and value
 
 _double = struct.Struct("<d").pack
-_INT64 = range(-(1 << 63), 1 << 63)
+_INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 
 def _varint(number: int) -> bytes:
@@ -62,7 +62,7 @@ def any_value(value: object) -> bytes:
     if isinstance(value, str):
         return b"\x0a" + sized(value.encode())
     if isinstance(value, int):
-        if value not in _INT64:
+        if not _INT64_MIN <= value <= _INT64_MAX:  # a range would be searched through for an IntEnum
             raise ValueError(f"Value out of range: {value}")
         return b"\x18" + varint(value & 0xFFFFFFFFFFFFFFFF)
     if isinstance(value, float):
