@@ -37,7 +37,7 @@ class Parts(msgspec.Struct, frozen=True):
 
 def compose(day: date, now: datetime, parts: Parts) -> Briefing:
     """The briefing for ``day`` of what came in until ``now``."""
-    sections = [section for section in _sections(parts, now) if section.items]
+    sections = [section for section in _sections(parts, now) if section.items or section.notes]
     briefing = Briefing(
         date=day,
         headline=headline(parts, day, now),
@@ -96,11 +96,21 @@ def why(error: Exception) -> str:
 
 
 def sources(parts: Parts) -> SourceReport:
-    """The files behind all parts; agenda, conflicts and travel read the same calendars, which count once."""
+    """The files behind all parts; agenda, conflicts and travel read the same calendars, which count once.
+
+    Each part keeps the names it gives (50 at most), so that many bad files in one folder do not hide another's.
+    """
     calendars = parts.agenda.value or parts.conflicts.value or parts.travel.value
     values = (calendars, parts.triage.value, parts.documents.value)
     reports = [value.sources for value in values if value is not None and value.sources is not None]
-    return reports[0].merged(*reports[1:]) if reports else SourceReport()
+    unclear = parts.agenda.value.notes if parts.agenda.value is not None else ()
+    whole = SourceReport().merged(*reports)
+    return msgspec.structs.replace(
+        whole,
+        refused=tuple(refused for report in reports for refused in report.refused),
+        notes=(*(note for report in reports for note in report.notes), *unclear),
+        notes_count=whole.notes_count + len(unclear),
+    )
 
 
 def headline(parts: Parts, day: date, now: datetime) -> str:
@@ -133,7 +143,8 @@ def _of_mail(triage: views.Triage | None, now: datetime) -> Iterator[str]:
     if triage is None:
         return
     today = sum(item.due is not None and item.due <= now.date() for item in triage.answer)
-    yield words.count(triage.waiting, "message") + " to answer" + (f" ({today} due today)" if today else "")
+    due = f" ({today} due today)" if today else ""
+    yield words.count(triage.waiting, "message") + f" to answer{due}" if triage.waiting else "no messages to answer"
 
 
 def _of_travel(itinerary: views.Itinerary | None, now: datetime) -> Iterator[str]:
@@ -145,7 +156,10 @@ def _of_travel(itinerary: views.Itinerary | None, now: datetime) -> Iterator[str
 def answers(triage: views.Triage, now: datetime) -> Section:
     """The messages that wait longest or press most, in the order of their rank."""
     shown = triage.answer[:ANSWERS_SHOWN]
-    return Section("answers", "To answer", tuple(_answer(item, now) for item in shown), triage.waiting - len(shown))
+    items = tuple(_answer(item, now) for item in shown)
+    return Section(
+        "answers", "To answer" if items else "Mail", items, max(0, triage.waiting - len(shown)), triage.notes
+    )
 
 
 def _answer(item: views.Waiting, now: datetime) -> Answer:

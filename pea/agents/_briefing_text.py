@@ -12,7 +12,7 @@ from pea.workspace.files import Refusal, SourceReport
 
 COLUMNS = 88
 LABEL = 17  # columns kept for the time on the left, with its margin
-FILES_SHOWN = 8
+FILES_SHOWN = 9
 TITLE_CHARS = 160
 NOT_SETTLED = {"needs-action": "you have not answered", "tentative": "tentative"}
 
@@ -101,13 +101,25 @@ def _sources(sources: SourceReport) -> list[str]:
 
 def _listed(head: str, files: Sequence[Refusal], count: int) -> list[str]:
     """A line with the first files and their reasons below it, and how many more there are."""
-    shown = files[:FILES_SHOWN]
+    shown = _fair(files)
     lines = _wrapped(head + (":" if shown else "."))
     for file in shown:
         lines += _wrapped(f"{file.path}: {file.reason}", indent=2)
     if count > len(shown):
         lines.append(f"  … and {count - len(shown):,} more")
     return lines
+
+
+def _fair(files: Sequence[Refusal]) -> list[Refusal]:
+    """The first files of each folder in turn, so that many bad ones in one folder do not hide another's."""
+    turns: dict[str, int] = {}
+    ranked: list[tuple[int, Refusal]] = []
+    for file in files:
+        folder = file.path.partition("/")[0]
+        turns[folder] = turns.get(folder, 0) + 1
+        ranked.append((turns[folder], file))
+    chosen = sorted(ranked, key=lambda turn: turn[0])[:FILES_SHOWN]
+    return [file for turn, file in ranked if (turn, file) in chosen]
 
 
 def _entry(label: str, first: str, *others: str) -> list[str]:

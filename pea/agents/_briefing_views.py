@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from pea import PeaError
-from pea.workspace.files import SourceReport
+from pea.workspace.files import Refusal, SourceReport
 
 T = TypeVar("T")
 
@@ -31,9 +31,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agenda(msgspec.Struct, frozen=True):
-    """What `calendar.agenda` says: the entries that stand, without those cancelled or declined."""
+    """What `calendar.agenda` says: the entries that stand, and what in the files could not be worked out."""
 
     entries: tuple[Entry, ...]
+    notes: tuple[Refusal, ...]
     sources: SourceReport
 
 
@@ -75,10 +76,11 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Triage(msgspec.Struct, frozen=True):
-    """What `communication.triage` says."""
+    """What `communication.triage` says; ``notes`` are about all of it, such as whose mail this is taken for."""
 
     answer: tuple[Waiting, ...]
     waiting: int
+    notes: tuple[str, ...]
     sources: SourceReport
 
 

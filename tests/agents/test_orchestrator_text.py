@@ -36,15 +36,24 @@ def test_each_kind_of_item_has_its_line() -> None:
     """Times stand on the left; what to do and why stands below."""
     text = briefing(
         Section("conflicts", "Conflicts", (Clash(at(9), at(9, 45), "A and B overlap", "Move B.", "high"),)),
-        Section("answers", "To answer", (Answer("Tobias", "The freeze", at(17), ("asks you",), "1@x"),)),
-        Section("travel", "Travel", (Journey("To the airport", at(17, 5), at(19, 10), None, ("BER",), ("tight",)),)),
+        Section(
+            "answers", "To answer", (Answer("Tobias", "The freeze", "OK?", at(17), ("asks you",), ("new",), "1@x"),)
+        ),
+        Section(
+            "travel",
+            "Travel",
+            (Journey("Flight", True, at(17, 5), at(19), at(20), "BER", "ZRH", ("90 min",), ("tight",)),),
+        ),
         Section("day", "Today", (Meeting("Board pre-read", at(9), at(9, 45), place="Room 4", others=5),), more=2),
         Section("documents", "Documents", (Paper("Contract", "documents/c.docx", "page 2", "", "Clauses"),)),
     )
     assert text.split("\n\n")[1:-1] == [
         "CONFLICTS\n  09:00-09:45    A and B overlap\n                 → Move B.",
-        "TO ANSWER\n  today 17:00    Tobias · The freeze\n                 Asks you",
-        "TRAVEL\n  leave 17:05    To the airport\n                 BER\n                 ! tight",
+        (
+            "TO ANSWER\n  today 17:00    Tobias · The freeze\n                 “OK?”\n                 Asks you\n"
+            "                 ! New"
+        ),
+        "TRAVEL\n  leave 17:05    Flight\n                 90 min\n                 ! Tight",
         "TODAY\n  09:00-09:45    Board pre-read · Room 4 · with 5 others\n                 … and 2 more",
         "DOCUMENTS\n  For Clauses:\n    Contract · documents/c.docx, page 2",
     ]
@@ -57,11 +66,18 @@ def test_what_is_missing_is_said_in_the_text() -> None:
 
 
 def test_refused_files_are_named_and_the_rest_counted() -> None:
-    """Eight names with their reasons, then how many more there are."""
+    """Some names with their reasons, then how many more there are."""
     refused = tuple(Refusal(f"mail/{n}.eml", "it is empty") for n in range(50))
     text = briefing(sources=SourceReport(read=1200, refused=refused, refused_count=61, pending=1))
     assert "Read 1,200 files, refused 61:\n  mail/0.eml: it is empty\n" in text
-    assert "  mail/7.eml: it is empty\n  … and 53 more\n1 file is not read yet; ask again for more." in text
+    assert "  mail/8.eml: it is empty\n  … and 52 more\n1 file is not read yet; ask again for more." in text
+
+
+def test_each_folder_has_its_refused_files_named() -> None:
+    """Many bad files in one folder do not hide the one in another."""
+    refused = (*(Refusal(f"mail/{n}.eml", "it is empty") for n in range(50)), Refusal("documents/a.pdf", "encrypted"))
+    text = briefing(sources=SourceReport(read=1, refused=refused, refused_count=51))
+    assert "  mail/7.eml: it is empty\n  documents/a.pdf: encrypted\n  … and 42 more" in text
 
 
 @pytest.mark.parametrize(
@@ -119,9 +135,9 @@ def test_no_line_is_too_long_and_none_can_steer_a_terminal(title: str, place: st
     text = briefing(
         Section("day", "Today", (Meeting(title, at(9), end, place=place, others=3),)),
         Section("conflicts", "Conflicts", (Clash(at(9), end, title, reason, "high"),)),
-        Section("answers", "To answer", (Answer(place, title, end, (reason,), "1@x"),)),
+        Section("answers", "To answer", (Answer(place, title, reason, end, (reason,), (place,), "1@x"),)),
         Section("documents", "Documents", (Paper(title, place, reason, "", title),)),
-        Section("travel", "Travel", (Journey(title, end, None, None, (place,), (reason,)),)),
+        Section("travel", "Travel", (Journey(title, False, end, None, end, place, reason, (place,), (reason,)),)),
         missing=(Missing("Mail", reason),),
         sources=SourceReport(refused=(Refusal(place, reason),), refused_count=1),
     )
