@@ -1,0 +1,158 @@
+"""What the service remembers: every span through the keeper into the span store, figures into the series store.
+
+Opening costs a thread's start; files are opened behind the scenes. Nothing here holds up the drain or a request:
+reading is done in threads of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from pea.config import Settings
+from pea.store.draft import TraceDraft
+from pea.store.series import STEP_S, SeriesStore
+from pea.store.spans import SpanStore
+from pea.store.writer import WriterStatus
+from pea.telemetry import Telemetry
+from pea.telemetry.keeper import Keeper, KeeperStatus
+from pea.telemetry.record import Inlet
+
+SAVE_EVERY_S = 60.0
+READERS = 2
+
+T = TypeVar("T")
+Source = Callable[[], Mapping[str, float]]
+
+_log = logging.getLogger(__name__)
+
+
+class ChronicleStatus(msgspec.Struct, frozen=True):
+    """The account of keeper, span store and series store."""
+
+    keeper: KeeperStatus
+    spans: WriterStatus
+    series: int
+    series_bytes: int
+    series_overflowed: int
+    source_failures: int
+
+
+class Chronicle:
+    """Keeper, span store and series store in one folder. ``inlet`` takes what ends here and what comes in by OTLP."""
+
+    def __init__(
+        self, folder: Path, settings: Settings | None = None, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        settings = settings or Settings()
+        self._clock = clock
+        self.spans = SpanStore(folder / "spans.db", settings.store, clock=clock)
+        self.keeper: Keeper[TraceDraft] = Keeper(self.spans.draft, self._write, settings.keeper)
+        self.inlet = Inlet([self.spans.rates, self.keeper])
+        self.series = SeriesStore(settings.store.series, folder / "series.bin")
+        self.source_failures = 0
+        self._sources: list[Source] = []
+        self._detach: Callable[[], None] | None = None
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="pea-read")
+        self._stop = threading.Event()
+        self._sampler: threading.Thread | None = None
+
+    def attach(self, telemetry: Telemetry) -> None:
+        """Take every span that ends in this process, and sample its metrics every ten seconds."""
+        if self._detach is None:
+            self._detach = telemetry.add_consumer(self.inlet)
+            self._sources.append(lambda: metric_numbers(telemetry))
+            self._sampler = threading.Thread(target=self._sample_on, name="pea-series", daemon=True)
+            self._sampler.start()
+
+    def add_source(self, source: Source) -> None:
+        """Have ``source`` asked for figures by series name at every sample."""
+        self._sources.append(source)
+
+    def pin(self, trace_id: int) -> bool:
+        """Keep a trace whatever the policy says; see `Keeper.pin`."""
+        return self.keeper.pin(trace_id)
+
+    async def ask(self, work: Callable[[SpanStore], T]) -> T:
+        """Read from the span store in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work, self.spans)
+
+    def sample(self) -> None:
+        """Take one sample of every source now."""
+        values: dict[str, float] = {}
+        for source in self._sources:
+            try:
+                values.update(source())
+            except Exception:  # noqa: BLE001  a source is others' code: its fault must not hide the other figures
+                self.source_failures += 1
+                _log.warning("a source of series failed", exc_info=True)
+        self.series.sample(self._clock(), values)
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Hand over what the keeper holds as decided, and wait until it is written."""
+        self.keeper.settle()
+        return self.spans.flush(timeout_s)
+
+    def status(self) -> ChronicleStatus:
+        """Counts and sizes."""
+        return ChronicleStatus(
+            keeper=self.keeper.status(),
+            spans=self.spans.status(),
+            series=len(self.series),
+            series_bytes=self.series.size_bytes,
+            series_overflowed=self.series.overflowed,
+            source_failures=self.source_failures,
+        )
+
+    def close(self, timeout_s: float = 10.0) -> bool:
+        """Decide what is open, write what waits, save the series; False when the time did not suffice."""
+        if self._detach is not None:
+            self._detach()
+            self._detach = None
+        self._stop.set()
+        if self._sampler is not None:
+            self._sampler.join(timeout_s)
+        self.keeper.close()
+        self._readers.shutdown(wait=True, cancel_futures=True)
+        done = self.spans.close(timeout_s)
+        self.series.save()
+        return done
+
+    def _write(self, draft: TraceDraft) -> None:
+        self.spans.put(draft)  # what finds no room is counted there
+
+    def _sample_on(self) -> None:
+        saved = time.monotonic()
+        while not self._stop.wait(STEP_S - self._clock() % STEP_S):
+            self.sample()
+            if time.monotonic() - saved >= SAVE_EVERY_S:
+                saved = time.monotonic()
+                self.series.save()
+
+
+def metric_numbers(telemetry: Telemetry) -> dict[str, float]:
+    """Every gauge and counter as it stands, histograms as their count and sum, by name and labels."""
+    values: dict[str, float] = {}
+    for family in telemetry.metrics.collect():
+        name = family.metric.name
+        for point in family.numbers:
+            values[series_name(name, point.labels)] = float(point.value)
+        for histogram in family.histograms:
+            labelled = series_name(name, histogram.labels)
+            values[f"{labelled}:count"] = float(histogram.histogram.count)
+            values[f"{labelled}:sum"] = float(histogram.histogram.total)
+    return values
+
+
+def series_name(metric: str, labels: Mapping[str, object]) -> str:
+    """A series' name: ``metric{key=value,…}`` with keys sorted."""
+    inner = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    return f"{metric}{{{inner}}}" if inner else metric
