@@ -1,4 +1,4 @@
-"""Figures over the last day: one sample per ten seconds and series, in ring arrays, bounded, and kept across restarts."""
+"""Figures over the last day: a sample per ten seconds and series, in ring arrays, bounded, kept across restarts."""
 
 from __future__ import annotations
 

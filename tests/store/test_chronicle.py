@@ -17,9 +17,11 @@ async def test_a_native_span_goes_through_the_keeper_into_the_store(tmp_path: Pa
     chronicle = Chronicle(tmp_path)
     chronicle.attach(telemetry)
     try:
-        with telemetry.tracer.span("task briefing.morning", {"pea.capability": "briefing.morning"}) as root:
-            with telemetry.tracer.span("invoke_agent calendar", {"gen_ai.agent.name": "calendar"}) as call:
-                call.leaf("cache.lookup agenda", 1, 2, {"pea.cache.hit": True})
+        with (
+            telemetry.tracer.span("task briefing.morning", {"pea.capability": "briefing.morning"}) as root,
+            telemetry.tracer.span("invoke_agent calendar", {"gen_ai.agent.name": "calendar"}) as call,
+        ):
+            call.leaf("cache.lookup agenda", 1, 2, {"pea.cache.hit": True})
         await telemetry.flush()
         assert chronicle.flush()
         found = await chronicle.ask(lambda spans: spans.search(Query(attributes={"gen_ai.agent.name": "calendar"})))
