@@ -10,7 +10,7 @@ _END = re.compile(
     r"(?:[.!?…]+[\"'”\u2019»)\]]*(?=\s)|[。\uff01\uff1f]+|\n[ \t]*\n+|\n(?=[ \t]*(?:[-*•\u2013]|\d{1,3}[.)])[ \t]))"
 )
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(\"'“])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|Inc|Ltd|Co|Corp|vs|etc|e\.g|i\.e|No|Nr|Art|Sec|Fig|approx|"
+    r"(?:^|[\s(\"“])(?:(?-i:[A-Z])|Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|Inc|Ltd|Co|Corp|vs|etc|e\.g|i\.e|No|Nr|Art|Sec|Fig|approx|"
     r"a\.m|p\.m|U\.S|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|bzw|z\.B|ca|Hr|Fr|M|Mme|cf|al|ed|pp?|dept|est)$",
     re.IGNORECASE,
 )
