@@ -25,8 +25,8 @@ SLACK = timedelta(hours=38)
 MAX_OCCURRENCES = 5_000
 MAX_TIMES_A_DAY = 96
 # How many periods of its rule a series may go through: past this it is refused, not waited for.
-MAX_PERIODS = {"YEARLY": 2_000, "MONTHLY": 5_000, "WEEKLY": 10_000}
-MAX_SMALL_PERIODS = 50_000
+MAX_PERIODS = {"YEARLY": 2_000, "MONTHLY": 5_000, "WEEKLY": 10_000, "DAILY": 50_000, "HOURLY": 12_000}
+MAX_SMALL_PERIODS = 6_000
 _UNITS = {"WEEKLY": 604_800, "DAILY": 86_400, "HOURLY": 3_600, "MINUTELY": 60, "SECONDLY": 1}
 _FORWARD_AFTER = 1_000
 _FORWARD_MARGIN = timedelta(days=40)

@@ -98,6 +98,7 @@ def _mend_end(event: Properties, notes: list[str]) -> None:
     """An end before the start is taken as the two swapped; an end of another kind than the start is made alike."""
     start, end = event["DTSTART"].dt, event["DTEND"].dt if "DTEND" in event else None
     if end is None:
+        _mend_duration(event, notes)
         return
     if isinstance(start, datetime) != isinstance(end, datetime):
         notes.append("its start and end are not of one kind (a date and a time)")
@@ -109,6 +110,16 @@ def _mend_end(event: Properties, notes: list[str]) -> None:
         event["DTEND"].dt = end = end.replace(tzinfo=start.tzinfo)
     if end < start:
         notes.append("it ends before it starts; the two are taken as swapped")
+
+
+def _mend_duration(event: Properties, notes: list[str]) -> None:
+    """A duration that leads beyond the year 9999 is taken out."""
+    if "DURATION" in event:
+        try:
+            event["DTSTART"].dt + 2 * event["DURATION"].dt
+        except OverflowError:
+            del event["DURATION"]
+            notes.append("its DURATION leads beyond the end of time")
 
 
 def _mend_rule(event: Properties, notes: list[str]) -> None:
