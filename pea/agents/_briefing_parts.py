@@ -163,10 +163,7 @@ def answers(triage: views.Triage, now: datetime) -> Section:
 
 
 def _answer(item: views.Waiting, now: datetime) -> Answer:
-    due = None
-    if item.due is not None:
-        hour = time.fromisoformat(item.due_at) if item.due_at else DAY_ENDS
-        due = datetime.combine(item.due, hour, now.tzinfo)
+    due = None if item.due is None else datetime.combine(item.due, _hour(item.due_at), now.tzinfo)
     # The day it is due stands on the left already; what has no points is a remark to be careful about.
     said = f"{due:%a %d %b}" if due is not None and due >= now else None
     weighed = [reason.why for reason in item.reasons if reason.points > 0 and not (said and said in reason.why)]
@@ -180,6 +177,13 @@ def _answer(item: views.Waiting, now: datetime) -> Answer:
         remarks=tuple(remarks),
         message_id=item.message_id,
     )
+
+
+def _hour(due_at: str) -> time:
+    try:
+        return time.fromisoformat(due_at).replace(tzinfo=None)
+    except ValueError:  # no hour is named
+        return DAY_ENDS
 
 
 def meetings(agenda: views.Agenda) -> Section:

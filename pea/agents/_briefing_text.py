@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from pea.agents import _briefing_words as words
 from pea.agents._briefing import Answer, Briefing, Clash, Item, Journey, Meeting, Missing, Paper, Section
@@ -20,14 +20,14 @@ NOT_SETTLED = {"needs-action": "you have not answered", "tentative": "tentative"
 def render(briefing: Briefing, now: datetime) -> str:
     """The whole briefing as plain text; times in the zone of ``now``, days as they are called then."""
     blocks = ["\n".join([words.long_day(briefing.date), *_wrapped(briefing.headline)])]
-    blocks += [_section(section, now) for section in briefing.sections]
+    blocks += [_section(section, briefing.date, now) for section in briefing.sections]
     if briefing.missing:
         blocks.append("\n".join(["MISSING FROM THIS BRIEFING", *_missing(briefing.missing)]))
     blocks.append("\n".join(_sources(briefing.sources)))
     return "\n\n".join(blocks)
 
 
-def _section(section: Section, now: datetime) -> str:
+def _section(section: Section, day: date, now: datetime) -> str:
     lines = [section.title.upper()]
     meeting = ""
     for item in section.items:
@@ -35,14 +35,14 @@ def _section(section: Section, now: datetime) -> str:
             lines += _paper(item, named=item.meeting != meeting)
             meeting = item.meeting
         else:
-            lines += _item(item, now)
+            lines += _item(item, day, now)
     if section.more:
         lines += _entry("", f"… and {section.more:,} more")
     lines += [line for note in section.notes for line in _entry("", words.sentence(note))]
     return "\n".join(lines)
 
 
-def _item(item: Item, now: datetime) -> list[str]:
+def _item(item: Item, day: date, now: datetime) -> list[str]:
     zone = now.tzinfo
     match item:
         case Clash():
@@ -58,7 +58,7 @@ def _item(item: Item, now: datetime) -> list[str]:
             warnings = (f"! {words.sentence(warning)}" for warning in item.warnings)
             return _entry(f"leave {words.clock(item.leave_by, zone)}", item.what, words.sentence(details), *warnings)
         case Meeting():
-            return _entry("all day" if item.all_day else words.span(item.start, item.end, zone), meeting_line(item))
+            return _entry(words.hours(item.start, item.end, day, zone, all_day=item.all_day), meeting_line(item))
         case _:
             return _paper(item, named=True)
 

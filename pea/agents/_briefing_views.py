@@ -20,14 +20,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     start: datetime
     end: datetime
     all_day: bool = False
-    busy: bool = True
     status: str = "confirmed"
     response: str = ""
     location: str = ""
     is_online: bool = False
     others: int = 0
-    organizer: str = ""
-    uid: str = ""
 
 
 class Agenda(msgspec.Struct, frozen=True):
@@ -64,7 +61,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """A conversation that waits for the user; ``due_at`` is ``HH:MM`` or empty."""
+    """A conversation that waits for the user; ``due_at`` is ``HH:MM``, or empty when only the day is known."""
 
     message_id: str
     subject: str

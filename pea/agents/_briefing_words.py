@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta, tzinfo
 
 DASH = "\N{EN DASH}"
+INSTANT = timedelta(microseconds=1)  # what ends at midnight ends on the day before
 
 
 def count(number: int, thing: str, things: str = "") -> str:
@@ -25,13 +26,19 @@ def clock(moment: datetime, zone: tzinfo | None) -> str:
 
 
 def span(start: datetime, end: datetime, zone: tzinfo | None) -> str:
-    """From when to when, or just from when; what lasts a day or more ends on a weekday instead of at a time."""
-    begins, ends = start.astimezone(zone), end.astimezone(zone)
-    if ends <= begins:
-        return f"{begins:%H:%M}"
-    if ends - begins < timedelta(days=1):
-        return f"{begins:%H:%M}{DASH}{ends:%H:%M}"
-    return f"{begins:%H:%M}{DASH}{ends:%a}"
+    """From when to when, or just from when."""
+    return clock(start, zone) if end <= start else f"{clock(start, zone)}{DASH}{clock(end, zone)}"
+
+
+def hours(start: datetime, end: datetime, day: date, zone: tzinfo | None, *, all_day: bool) -> str:
+    """When something is on a day: ``all day``, ``until 10:00`` when it began before, ``from 22:00`` when it goes on."""
+    first, last = start.astimezone(zone).date(), (max(start, end) - INSTANT).astimezone(zone).date()
+    begins, ends = first >= day, last <= day
+    if all_day or not (begins or ends):
+        return "all day"
+    if not begins:
+        return f"until {clock(end, zone)}"
+    return span(start, end, zone) if ends else f"from {clock(start, zone)}"
 
 
 def day_name(day: date, today: date) -> str:

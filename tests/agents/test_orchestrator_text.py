@@ -85,7 +85,11 @@ def test_each_folder_has_its_refused_files_named() -> None:
     [
         (Meeting("Yoga", at(19), at(20, 15)), "19:00-20:15    Yoga"),
         (Meeting("Call", at(9), at(9)), "09:00          Call"),
-        (Meeting("Fair", at(9), at(17, day=14)), "09:00-Thu      Fair"),
+        (Meeting("Fair", at(9), at(17, day=14)), "from 09:00     Fair"),
+        (Meeting("Fair", at(9, day=10), at(17, day=14)), "all day        Fair"),
+        (Meeting("Night train", at(22, day=11), at(6)), "until 06:00    Night train"),
+        (Meeting("Party", at(20), at(0, day=13)), "20:00-00:00    Party"),
+        (Meeting("Reminder", at(0), at(0)), "00:00          Reminder"),
         (Meeting("Birthday", at(0), at(0, day=13), all_day=True), "all day        Birthday"),
         (Meeting("Talk", at(9), at(10), place="https://x", online=True, others=1), "Talk · online · with 1 other"),
         (Meeting("Lunch", at(12), at(13), answer="tentative"), "Lunch · tentative"),
