@@ -7,9 +7,11 @@ header must name this machine.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 
 from aiohttp import web
+from multidict import istr
 
 from pea.errors import ConfigError
 from pea.service.refusals import Misdirected
@@ -21,6 +23,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+_HEADERS = tuple((istr(name), value) for name, value in HEADERS.items())  # istr: looked up without folding case again
 
 
 def require_loopback(host: str) -> None:
@@ -48,18 +53,22 @@ def check_host(request: web.Request, known: frozenset[str]) -> None:
     given = request.headers.get("Host")
     if given is None:
         return  # HTTP/1.0, which no browser speaks; in HTTP/1.1 the parser insists on it
-    name = given if given.endswith("]") else given.rpartition(":")[0] or given
-    if name.lower() not in known:
+    if _name(given) not in known:
         raise Misdirected(f"this is not {given!a}", where="Host", fix=f"use {', '.join(sorted(known))}")
+
+
+@lru_cache(maxsize=64)
+def _name(host: str) -> str:
+    """A Host header's value without the port, which a tunnel may have changed."""
+    return (host if host.endswith("]") else host.rpartition(":")[0] or host).lower()
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """An ``on_response_prepare`` signal: every answer carries `HEADERS`, but for those it has set itself."""
     del request
     headers = response.headers
-    for name, value in HEADERS.items():
-        if name not in headers:
-            headers[name] = value
+    for name, value in _HEADERS:
+        headers.setdefault(name, value)
 
 
 def _is_address(host: str) -> bool:

@@ -9,11 +9,8 @@ import msgspec
 from aiohttp import web
 
 _ENCODER = msgspec.json.Encoder()
-_TYPE = {"Content-Type": "application/json"}
 
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """The value as JSON; structs, dates and enumerations as msgspec writes them."""
-    return web.Response(
-        status=status, body=_ENCODER.encode(value), headers=_TYPE if headers is None else {**_TYPE, **headers}
-    )
+    return web.Response(status=status, body=_ENCODER.encode(value), headers=headers, content_type="application/json")

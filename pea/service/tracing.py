@@ -7,11 +7,12 @@ A client that polls, as the page does, says so by itself: a `traceparent` whose 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDictProxy, istr
 from opentelemetry import context as otel_context
 from opentelemetry import propagate
 from opentelemetry.propagators.textmap import Getter
@@ -25,6 +26,9 @@ OTHER_METHOD = "_OTHER"
 
 _METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
 _MAX_NAMES = 1_024
+MAX_PORT_DIGITS = 5
+
+_HOST, _USER_AGENT = istr("Host"), istr("User-Agent")  # istr: looked up without folding case again
 
 
 class _Headers(Getter[CIMultiDictProxy[str]]):
@@ -43,7 +47,7 @@ _GETTER = _Headers()
 def tracing(tracer: Tracer, untraced: Iterable[str]) -> Middleware:
     """The middleware that traces every route but those of the ``untraced`` paths."""
     quiet = frozenset(untraced)
-    carried = tuple(propagate.get_global_textmap().fields)
+    carried = tuple(istr(field) for field in propagate.get_global_textmap().fields)
     span_names: dict[tuple[str, str | None], str] = {}
 
     @web.middleware
@@ -58,15 +62,22 @@ def tracing(tracer: Tracer, untraced: Iterable[str]) -> Middleware:
             if len(span_names) < _MAX_NAMES:
                 span_names[request.method, route] = name
         headers = request.headers
-        if not any(field in headers for field in carried):
-            return await _traced(tracer, name, route, request, handler)
-        token = otel_context.attach(propagate.extract(headers, getter=_GETTER))
-        try:
-            return await _traced(tracer, name, route, request, handler)
-        finally:
-            otel_context.detach(token)
+        for field in carried:
+            if field in headers:
+                return await _continued(tracer, name, route, request, handler)
+        return await _traced(tracer, name, route, request, handler)
 
     return traced
+
+
+async def _continued(
+    tracer: Tracer, name: str, route: str | None, request: web.Request, handler: Handler
+) -> web.StreamResponse:
+    token = otel_context.attach(propagate.extract(request.headers, getter=_GETTER))
+    try:
+        return await _traced(tracer, name, route, request, handler)
+    finally:
+        otel_context.detach(token)
 
 
 async def _traced(
@@ -95,16 +106,26 @@ def _attributes(request: web.Request, route: str | None) -> dict[str, Any]:
         found[names.HTTP_REQUEST_METHOD_ORIGINAL] = _text(method)
     if route is not None:
         found[names.HTTP_ROUTE] = route
-    host, _, port = request.headers.get("Host", "").rpartition(":")
-    if host and port.isascii() and port.isdigit() and len(port) <= 5:
-        found[names.SERVER_ADDRESS] = _text(host)
-        found[names.SERVER_PORT] = int(port)
-    if request.remote:
-        found[names.CLIENT_ADDRESS] = request.remote
-    agent = request.headers.get("User-Agent")
+    headers = request.headers
+    host = headers.get(_HOST)
+    if host is not None:
+        found.update(_server(host))
+    remote = request.remote
+    if remote:
+        found[names.CLIENT_ADDRESS] = remote
+    agent = headers.get(_USER_AGENT)
     if agent:
         found[names.USER_AGENT_ORIGINAL] = _text(agent)
     return found
+
+
+@lru_cache(maxsize=64)
+def _server(host: str) -> dict[str, Any]:
+    """The attributes that a Host header gives."""
+    name, _, port = host.rpartition(":")
+    if name and port.isascii() and port.isdigit() and len(port) <= MAX_PORT_DIGITS:
+        return {names.SERVER_ADDRESS: _text(name), names.SERVER_PORT: int(port)}
+    return {names.SERVER_ADDRESS: _text(host)} if host else {}
 
 
 def _text(value: str) -> str:
