@@ -100,7 +100,9 @@ def take_apart(data: bytes) -> CalendarFile:
         taker.take(line)
     taker.finish()
     if not taker.parts:
-        raise Unreadable("it is a web page, not a calendar" if lines[0].lstrip().startswith("<") else _NO_CALENDAR)
+        raise Unreadable(
+            "it is a web page, not a calendar" if lines and lines[0].lstrip().startswith("<") else _NO_CALENDAR
+        )
     return CalendarFile(tuple(taker.parts), tuple(dict.fromkeys(taker.notes)))
 
 
