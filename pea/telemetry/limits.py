@@ -17,6 +17,7 @@ _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 # Keys seen and found to be non-empty strings: a set lookup is cheaper than checking again. Bounded.
 _known_keys: set[str] = set()
 _MAX_KNOWN_KEYS = 4_096
+_MAX_KNOWN_LENGTH = 128
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -56,7 +57,7 @@ def _plain_keys(attributes: Mapping[str, AnyValue]) -> bool:
         if type(key) is not str or not key:
             return False
     if len(_known_keys) < _MAX_KNOWN_KEYS:
-        _known_keys.update(attributes)
+        _known_keys.update(key for key in attributes if len(key) <= _MAX_KNOWN_LENGTH)
     return True
 
 
