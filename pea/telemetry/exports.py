@@ -12,7 +12,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from pea.config import TelemetrySettings
 from pea.telemetry.metrics import Family, LabelValue, MetricStore, NumberPoint
-from pea.telemetry.otlp_metrics import metrics_data
+from pea.telemetry.otlp_metrics import encode_metrics
 from pea.telemetry.otlp_target import disabled, number, otlp_target, wants_console
 from pea.telemetry.otlp_traces import Encoder
 from pea.telemetry.outbox import Line, Outbox
@@ -22,7 +22,7 @@ from pea.telemetry.span import Span
 from pea.telemetry.status import ExportStatus
 
 MAX_REQUEST_BYTES = 3 << 20  # gRPC receivers refuse more than 4 MiB unless told otherwise
-MAX_METRICS_WAITING = 4
+MAX_METRICS_WAITING = 4  # requests; spans are counted one by one
 DEFAULT_DELAY_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -109,25 +109,26 @@ class MetricExport:
             self.ship()
 
     def ship(self) -> None:
-        """Collect and ship now."""
+        """Read the callbacks now; histograms are read and everything is encoded on the export thread."""
         self._due = self._clock() + self._interval_s
-        now_ns = time.time_ns()
-        families = self._store.collect(interval=self._temporality != "cumulative")
+        start_ns, now_ns = self._start_ns, time.time_ns()
+        numbers = self._store.numbers()
         if self._temporality == "delta":
-            families = [self._since_last(family) for family in families]
-        data = metrics_data(
-            families,
-            self._resource,
-            self._scope,
-            start_ns=self._start_ns,
-            now_ns=now_ns,
-            temporality=self._temporality,
-        )
-        if self._temporality == "delta":
+            numbers = [self._since_last(family) for family in numbers]
             self._start_ns = now_ns
-        points = sum(len(family.histograms) + len(family.numbers) for family in families)
-        if points:
-            self._outbox.put(self._line, Parcel(data, points))
+
+        def encode() -> bytes:
+            return encode_metrics(
+                self._store.walk(interval=self._temporality != "cumulative"),
+                numbers,
+                self._resource,
+                self._scope,
+                start_ns=start_ns,
+                now_ns=time.time_ns(),
+                temporality=self._temporality,
+            )
+
+        self._outbox.put(self._line, Parcel(encode, 1))
 
     def _since_last(self, family: Family) -> Family:
         if family.metric.instrument != "counter":
@@ -179,7 +180,7 @@ class Exports:
             trace_line = Line(traces, max_items=queue)
             lines.append(trace_line)
         if metrics is not None:
-            metric_line = Line(metrics, max_items=1 << 40, max_parcels=MAX_METRICS_WAITING)
+            metric_line = Line(metrics, max_items=MAX_METRICS_WAITING)
             lines.append(metric_line)
         self.outbox = Outbox(lines)
         if trace_line is not None:

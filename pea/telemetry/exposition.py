@@ -82,7 +82,7 @@ def _histogram(metric: Metric, point: HistogramPoint) -> None:
         reached += count
         metric.add_sample(f"{metric.name}_bucket", {**labels, "le": edge}, reached, exemplar=_exemplar(exemplar))
     metric.add_sample(f"{metric.name}_count", labels, reached)
-    metric.add_sample(f"{metric.name}_sum", labels, point.histogram.total)
+    metric.add_sample(f"{metric.name}_sum", labels, point.total)
 
 
 def _exemplar(exemplar: Exemplar | None) -> Any:

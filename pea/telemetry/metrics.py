@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -49,13 +49,28 @@ class Exemplar(NamedTuple):
 
 
 class HistogramPoint(msgspec.Struct, frozen=True):
-    """A histogram series as it stood: exponential, and by classic upper bounds with the last exemplar of each."""
+    """A histogram series as it stood, by classic upper bounds, with the last exemplar of each bucket."""
 
     labels: Mapping[str, LabelValue]
-    histogram: Histogram
+    count: int
+    total: float
     bounds: tuple[float, ...]
     buckets: tuple[int, ...]  # one more than bounds: the last is above them all
     exemplars: tuple[Exemplar | None, ...]
+    series: Series
+
+    @property
+    def histogram(self) -> Histogram:
+        """The series' exponential histogram as it stands now; folds what waits, so ask only when needed."""
+        return self.series.fold().resized(EXPORTED_SIZE)
+
+
+class Distribution(msgspec.Struct, frozen=True):
+    """A series' exponential histogram since ``start_ns``, with exemplars of its values."""
+
+    labels: Mapping[str, LabelValue]
+    histogram: Histogram
+    exemplars: tuple[Exemplar, ...]
     start_ns: int
 
 
@@ -84,13 +99,14 @@ def fine_histogram() -> Histogram:
 class Series:
     """One metric with one set of label values; values wait in ``pending`` and are folded in batches."""
 
-    __slots__ = ("bounds", "buckets", "delta", "exemplars", "histogram", "interval", "labels", "pending")
+    __slots__ = ("bounds", "buckets", "delta", "exemplars", "histogram", "interval", "labels", "pending", "total")
 
     def __init__(self, labels: Mapping[str, LabelValue], bounds: tuple[float, ...], *, delta: bool) -> None:
         self.labels = labels
         self.bounds = bounds
         self.buckets = [0] * (len(bounds) + 1)
         self.exemplars: list[Measured | None] = [None] * (len(bounds) + 1)
+        self.total = 0.0
         self.pending: list[float] = []
         self.delta = delta
         self.histogram: Histogram | None = None
@@ -102,6 +118,7 @@ class Series:
         self.buckets[place] += 1
         if exemplar is not None:
             self.exemplars[place] = exemplar
+        self.total += value
         pending = self.pending
         pending.append(value)
         if len(pending) >= FOLD_AT:
@@ -193,35 +210,49 @@ class MetricStore:
 
         return remove
 
-    def histograms(self, metric: str) -> list[HistogramPoint]:
-        """The series of one metric as they stand, at full resolution."""
+    def histograms(self, metric: str) -> list[Distribution]:
+        """The series of one metric since the start, at full resolution."""
         with self.lock:
-            return [self._point(series, size=FINE_SIZE) for series in self._series.get(metric, {}).values()]
+            series = list(self._series.get(metric, {}).values())
+            return [self._distribution(one, one.fold(), FINE_SIZE, self._start_ns) for one in series]
 
-    def collect(self, *, interval: bool = False) -> list[Family]:
-        """A copy of everything, sorted by name; with ``interval`` histograms since the last such call (delta)."""
+    def walk(self, *, interval: bool = False) -> Iterator[tuple[names.Metric, Distribution]]:
+        """Every histogram series in turn, in the size that is exported; safe from any thread.
+
+        The lock is held for one series at a time: whoever walks can pause in between. With ``interval`` the values
+        since the last such walk (delta), where there were any.
+        """
         with self.lock:
-            families = []
-            for metric, by_labels in self._series.items():
-                points = (self._point(series, interval=interval) for series in by_labels.values())
-                kept = tuple(p for p in points if p.histogram.count)  # an interval without values is not reported
-                families.append(Family(names.METRICS[metric], histograms=kept))
+            everything = [(metric, list(by_labels.values())) for metric, by_labels in self._series.items()]
+            start_ns = self._interval_start_ns if interval else self._start_ns
             if interval:
                 self._interval_start_ns = self._clock_ns()
-            gauges = {metric: list(registered) for metric, registered in self._gauges.items()}
-        families += [self._read(metric, registered) for metric, registered in gauges.items()]
-        return sorted(families, key=lambda family: family.metric.name)
+        for metric, by_labels in sorted(everything, key=lambda item: item[0]):
+            for series in by_labels:
+                with self.lock:
+                    source = series.since_last() if interval else series.fold()
+                    found = self._distribution(series, source, EXPORTED_SIZE, start_ns) if source.count else None
+                if found is not None:
+                    yield names.METRICS[metric], found
 
-    def _point(self, series: Series, *, interval: bool = False, size: int = EXPORTED_SIZE) -> HistogramPoint:
-        source = series.since_last() if interval and series.delta else series.fold()
-        return HistogramPoint(
-            labels=series.labels,
-            histogram=source.resized(size),
-            bounds=series.bounds,
-            buckets=tuple(series.buckets),
-            exemplars=tuple(e and Exemplar(*e) for e in series.exemplars),
-            start_ns=self._interval_start_ns if interval else self._start_ns,
-        )
+    def collect(self) -> list[Family]:
+        """Everything as it stands, sorted by name: histograms by classic buckets, and the callbacks' numbers."""
+        with self.lock:
+            families = [
+                Family(names.METRICS[metric], histograms=tuple(map(_point, by_labels.values())))
+                for metric, by_labels in self._series.items()
+            ]
+        return sorted(families + self.numbers(), key=lambda family: family.metric.name)
+
+    def numbers(self) -> list[Family]:
+        """What the callbacks say, called here and now."""
+        with self.lock:
+            gauges = {metric: list(registered) for metric, registered in self._gauges.items()}
+        return [self._read(metric, registered) for metric, registered in gauges.items()]
+
+    def _distribution(self, series: Series, source: Histogram, size: int, start_ns: int) -> Distribution:
+        exemplars = tuple(Exemplar(*e) for e in series.exemplars if e is not None)
+        return Distribution(series.labels, source.resized(size), exemplars, start_ns)
 
     def _read(self, metric: str, gauges: list[_Gauge]) -> Family:
         points: dict[tuple[tuple[str, LabelValue], ...], NumberPoint] = {}
@@ -239,6 +270,18 @@ class MetricStore:
                 self.gauge_failures += 1
                 _log.warning("the callback of %s failed", metric, exc_info=True)
         return Family(names.METRICS[metric], numbers=tuple(points.values()))
+
+
+def _point(series: Series) -> HistogramPoint:
+    return HistogramPoint(
+        labels=series.labels,
+        count=sum(series.buckets),
+        total=series.total,
+        bounds=series.bounds,
+        buckets=tuple(series.buckets),
+        exemplars=tuple(e and Exemplar(*e) for e in series.exemplars),
+        series=series,
+    )
 
 
 def _label(value: object) -> LabelValue:

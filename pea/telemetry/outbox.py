@@ -33,7 +33,6 @@ class Line:
         "last_error",
         "last_error_ns",
         "max_items",
-        "max_parcels",
         "parcels",
         "queued",
         "target",
@@ -44,12 +43,10 @@ class Line:
         target: OtlpTarget,
         *,
         max_items: int,
-        max_parcels: int = 10_000,
         make: Callable[[OtlpTarget], Sender] = sender,
     ) -> None:
         self.target = target
         self.max_items = max_items
-        self.max_parcels = max_parcels
         self.parcels: deque[Parcel] = deque()
         self.queued = self.exported = self.failed = self.dropped = 0
         self.last_error = ""
@@ -60,9 +57,12 @@ class Line:
     def deliver(self, parcel: Parcel) -> str:
         """Send one parcel; empty when it was taken, else the reason. Runs on the worker."""
         try:
+            payload = parcel.payload if isinstance(parcel.payload, bytes) else parcel.payload()
+            if not payload:
+                return ""
             if self._sender is None:
                 self._sender = self._make(self.target)
-            return self._sender.send(parcel)
+            return self._sender.send(payload, parcel.items)
         except Exception as error:  # noqa: BLE001 - a bad certificate path or a library's fault must not end the worker
             return f"{type(error).__name__}: {error}"
 
@@ -113,7 +113,7 @@ class Outbox:
     def put(self, line: Line, parcel: Parcel) -> bool:
         """Queue a parcel; False, and counted, when the line is full or closed. Never blocks on a receiver."""
         with self._changed:
-            full = len(line.parcels) >= line.max_parcels or line.queued + parcel.items > line.max_items
+            full = line.queued + parcel.items > line.max_items
             if self._closing or (full and line.parcels):
                 line.dropped += parcel.items
                 return False

@@ -5,28 +5,26 @@ A sender blocks, so it lives in the outbox's thread; the exporters (requests, gr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from pea.telemetry.otlp_target import OtlpTarget
 
-if TYPE_CHECKING:
-    from opentelemetry.sdk.metrics.export import MetricsData
-
 
 class Parcel(msgspec.Struct, frozen=True):
-    """One request's worth: encoded spans (bytes) or metrics (the SDK's data), and how many items are in it."""
+    """A request with ``items``, encoded or to be encoded on the export thread; an empty one is not sent."""
 
-    payload: Any
+    payload: bytes | Callable[[], bytes]
     items: int
 
 
 class Sender(Protocol):
-    """Delivers one signal's parcels."""
+    """Delivers one signal's requests."""
 
-    def send(self, parcel: Parcel) -> str:
+    def send(self, payload: bytes, items: int) -> str:
         """Deliver, retrying as OTLP says; empty when taken, else why not. Blocks up to the export timeout."""
 
     def close(self) -> None:
@@ -35,21 +33,18 @@ class Sender(Protocol):
 
 def sender(target: OtlpTarget) -> Sender:
     """The sender for a target; imports what the protocol needs."""
-    if target.signal == "traces":
-        return _grpc_spans(target) if target.protocol == "grpc" else _HttpSpans(target)
-    return _Metrics(target)
+    return _Grpc(_grpc_exporter(target)) if target.protocol == "grpc" else _Http(_http_exporter(target))
 
 
-class _HttpSpans:
-    """Spans over HTTP: the official exporter's client is given our bytes in place of its own encoder's."""
+class _Http:
+    """The official exporter's client is given our bytes in place of its own encoder's."""
 
-    def __init__(self, target: OtlpTarget) -> None:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    def __init__(self, exporter: Any) -> None:
+        self._exporter = exporter
 
-        self._exporter: Any = OTLPSpanExporter(**_http_arguments(target))
-
-    def send(self, parcel: Parcel) -> str:
-        result = self._exporter._client.export(parcel.payload)
+    def send(self, payload: bytes, items: int) -> str:
+        del items
+        result = self._exporter._client.export(payload)
         if result.success:
             return ""
         reason = str(result.error or result.reason or "no answer in time")
@@ -59,58 +54,52 @@ class _HttpSpans:
         self._exporter.shutdown()
 
 
-class _GrpcSpans:
-    """Spans over gRPC: the official exporter, whose translation step parses our bytes."""
+class _Grpc:
+    """The official exporter, whose translation step parses our bytes."""
 
     def __init__(self, exporter: Any) -> None:
         self._exporter = exporter
 
-    def send(self, parcel: Parcel) -> str:
-        return _outcome(self._exporter.export(parcel))
+    def send(self, payload: bytes, items: int) -> str:
+        result = self._exporter.export((payload, items))
+        return "" if result.name == "SUCCESS" else "refused, or not answered in time: the log has the status code"
 
     def close(self) -> None:
         self._exporter.shutdown()
 
 
-def _grpc_spans(target: OtlpTarget) -> Sender:
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+def _http_exporter(target: OtlpTarget) -> Any:
+    if target.signal == "traces":
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-    class EncodedSpanExporter(OTLPSpanExporter):
-        def _translate_data(self, data: Any) -> ExportTraceServiceRequest:
-            request: ExportTraceServiceRequest = ExportTraceServiceRequest.FromString(data.payload)
-            return request
+        return OTLPSpanExporter(**_http_arguments(target))
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+
+    return OTLPMetricExporter(**_http_arguments(target))
+
+
+def _grpc_exporter(target: OtlpTarget) -> Any:
+    exporter: Any
+    request: Any
+    if target.signal == "traces":
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+        exporter, request = OTLPSpanExporter, ExportTraceServiceRequest
+    else:
+        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+        from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+        exporter, request = OTLPMetricExporter, ExportMetricsServiceRequest
+
+    class Encoded(exporter):  # type: ignore[misc]
+        def _translate_data(self, data: Any) -> Any:
+            return request.FromString(data[0])
 
         def _count_data(self, data: Any) -> int:
-            return int(data.items)
+            return int(data[1])
 
-    return _GrpcSpans(EncodedSpanExporter(**_grpc_arguments(target)))
-
-
-class _Metrics:
-    """Metrics by either protocol, through the official metric exporter as it is."""
-
-    def __init__(self, target: OtlpTarget) -> None:
-        self._exporter: Any
-        if target.protocol == "grpc":
-            from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
-
-            self._exporter = GrpcExporter(**_grpc_arguments(target))
-        else:
-            from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpExporter
-
-            self._exporter = HttpExporter(**_http_arguments(target))
-
-    def send(self, parcel: Parcel) -> str:
-        data: MetricsData = parcel.payload
-        return _outcome(self._exporter.export(data))
-
-    def close(self) -> None:
-        self._exporter.shutdown()
-
-
-def _outcome(result: Any) -> str:
-    return "" if result.name == "SUCCESS" else "the receiver refused it or did not answer in time (see the log)"
+    return Encoded(**_grpc_arguments(target))
 
 
 def _http_arguments(target: OtlpTarget) -> dict[str, Any]:

@@ -8,7 +8,10 @@ from pea.telemetry.loop_lag import Culprit
 
 
 class ExportStatus(msgspec.Struct, frozen=True):
-    """One signal's export; ``items`` are spans or data points. ``last_error_ns`` is 0 when there was none."""
+    """One signal's export; counts are of spans (leaves included), or of requests with metrics.
+
+    ``last_error_ns`` is 0 when there was none.
+    """
 
     signal: str
     endpoint: str

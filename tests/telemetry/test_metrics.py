@@ -11,8 +11,12 @@ from pea.telemetry.metrics import FOLD_AT, MAX_LABEL_LENGTH, OVERFLOW, Exemplar,
 TASK = names.METRIC_TASK_DURATION
 
 
-def _family(store, name, **kwargs):
-    return next(f for f in store.collect(**kwargs) if f.metric.name == name)
+def _family(store, name):
+    return next(f for f in store.collect() if f.metric.name == name)
+
+
+def _walk(store, **kwargs):
+    return [(metric.name, found) for metric, found in store.walk(**kwargs)]
 
 
 def test_a_series_per_set_of_labels():
@@ -46,9 +50,9 @@ def test_every_value_is_counted_once(count):
         store.observe(TASK, n / 100, ("a", "succeeded", None))
     for _ in range(2):
         point = _family(store, TASK).histograms[0]
-        assert point.histogram.count == count
-        assert sum(point.buckets) == count
-        assert point.histogram.total == pytest.approx(sum(n / 100 for n in range(count)))
+        assert point.count == point.histogram.count == sum(point.buckets) == count
+        assert point.total == pytest.approx(sum(n / 100 for n in range(count)))
+        assert point.histogram.total == pytest.approx(point.total)
 
 
 def test_classic_buckets_include_their_upper_bound():
@@ -72,17 +76,17 @@ def test_a_bucket_keeps_its_last_exemplar():
 
 
 def test_intervals_hold_what_happened_since_the_last():
-    """With delta an interval's histogram starts anew, and a series without values is left out."""
+    """In delta an interval's histogram starts anew, and a series without values is left out."""
     now = iter([10, 20, 30, 40])
     store = MetricStore(10, delta=True, clock_ns=lambda: next(now))
     labels = ("a", "succeeded", None)
     store.observe(TASK, 0.1, labels)
-    first = _family(store, TASK, interval=True).histograms[0]
-    assert (first.histogram.count, first.start_ns) == (1, 10)
-    assert _family(store, TASK, interval=True).histograms == ()
+    ((name, first),) = _walk(store, interval=True)
+    assert (name, first.histogram.count, first.start_ns) == (TASK, 1, 10)
+    assert _walk(store, interval=True) == []
     store.observe(TASK, 0.1, labels)
     store.observe(TASK, 0.1, labels)
-    third = _family(store, TASK, interval=True).histograms[0]
+    ((_, third),) = _walk(store, interval=True)
     assert (third.histogram.count, third.start_ns) == (2, 30)
     assert _family(store, TASK).histograms[0].histogram.count == 3
 

@@ -21,10 +21,10 @@ class Scripted:
         self.gate.set()
         self.entered = threading.Event()
 
-    def send(self, parcel):
+    def send(self, payload, items):
         self.entered.set()
         self.gate.wait(30)
-        self.sent.append(parcel.payload)
+        self.sent.append(payload)
         answer = self.answers.pop(0) if self.answers else ""
         if isinstance(answer, Exception):
             raise answer
@@ -54,9 +54,9 @@ def test_parcels_are_delivered_in_order_and_counted():
     line = _line(sender)
     outbox = Outbox([line])
     for n in range(5):
-        assert outbox.put(line, Parcel(n, 2))
+        assert outbox.put(line, Parcel(b"%d" % n, 2))
     assert outbox.flush(30)
-    assert sender.sent == [0, 1, 2, 3, 4]
+    assert sender.sent == [b"0", b"1", b"2", b"3", b"4"]
     assert (line.status().exported, line.status().queued) == (10, 0)
     assert outbox.close(30)
 
@@ -67,8 +67,8 @@ def test_failures_are_counted_with_their_reason(answer):
     sender = Scripted([answer])
     line = _line(sender)
     outbox = Outbox([line])
-    outbox.put(line, Parcel("a", 3))
-    outbox.put(line, Parcel("b", 4))
+    outbox.put(line, Parcel(b"a", 3))
+    outbox.put(line, Parcel(b"b", 4))
     assert outbox.flush(30)
     status = line.status()
     assert (status.failed, status.exported) == (3, 4)
@@ -82,10 +82,10 @@ def test_a_full_line_refuses_and_counts():
     sender.gate.clear()
     line = _line(sender, max_items=10)
     outbox = Outbox([line])
-    outbox.put(line, Parcel("in hand", 4))
+    outbox.put(line, Parcel(b"in hand", 4))
     assert sender.entered.wait(30)
-    assert outbox.put(line, Parcel("waits", 6))
-    assert not outbox.put(line, Parcel("too many", 1))
+    assert outbox.put(line, Parcel(b"waits", 6))
+    assert not outbox.put(line, Parcel(b"too many", 1))
     assert (line.dropped, line.queued) == (1, 10)
     assert not outbox.flush(0)
     sender.gate.set()
@@ -93,17 +93,24 @@ def test_a_full_line_refuses_and_counts():
     outbox.close(30)
 
 
-def test_parcels_are_bounded_too():
-    """A line may be bounded by parcels, as metrics are."""
-    sender = Scripted()
-    sender.gate.clear()
-    line = _line(sender, max_items=1000, max_parcels=1)
+def test_a_parcel_may_be_encoded_by_the_worker():
+    """What is to be encoded later is called on the export thread; nothing to say is not sent; its fault is counted."""
+    threads, sender = [], Scripted()
+
+    def encode():
+        threads.append(threading.current_thread().name)
+        return b"encoded"
+
+    line = _line(sender)
     outbox = Outbox([line])
-    outbox.put(line, Parcel("in hand", 1))
-    assert sender.entered.wait(30)
-    assert outbox.put(line, Parcel("waits", 1))
-    assert not outbox.put(line, Parcel("refused", 1))
-    sender.gate.set()
+    outbox.put(line, Parcel(encode, 1))
+    outbox.put(line, Parcel(lambda: b"", 1))
+    outbox.put(line, Parcel(lambda: 1 // 0, 1))
+    assert outbox.flush(30)
+    assert sender.sent == [b"encoded"]
+    assert threads == ["pea-export"]
+    assert (line.exported, line.failed) == (2, 1)
+    assert "ZeroDivisionError" in line.last_error
     outbox.close(30)
 
 
@@ -112,7 +119,7 @@ def test_one_parcel_larger_than_the_line_still_goes():
     sender = Scripted()
     line = _line(sender, max_items=10)
     outbox = Outbox([line])
-    assert outbox.put(line, Parcel("large", 50))
+    assert outbox.put(line, Parcel(b"large", 50))
     assert outbox.flush(30)
     assert line.exported == 50
     outbox.close(30)
@@ -124,13 +131,13 @@ def test_lines_take_turns():
     sender.gate.clear()
     spans, metrics = _line(sender), _line(sender, "metrics")
     outbox = Outbox([spans, metrics])
-    for n in range(4):
-        outbox.put(spans, Parcel(f"spans {n}", 1))
+    for _ in range(4):
+        outbox.put(spans, Parcel(b"spans", 1))
     assert sender.entered.wait(30)
-    outbox.put(metrics, Parcel("metrics", 1))
+    outbox.put(metrics, Parcel(b"metrics", 1))
     sender.gate.set()
     assert outbox.flush(30)
-    assert sender.sent.index("metrics") <= 2
+    assert sender.sent.index(b"metrics") <= 2
     outbox.close(30)
 
 
@@ -140,13 +147,13 @@ def test_closing_does_not_wait_for_a_receiver_that_hangs():
     sender.gate.clear()
     line = _line(sender)
     outbox = Outbox([line])
-    outbox.put(line, Parcel("hangs", 1))
+    outbox.put(line, Parcel(b"hangs", 1))
     assert sender.entered.wait(30)
-    outbox.put(line, Parcel("waits", 7))
+    outbox.put(line, Parcel(b"waits", 7))
     assert not outbox.close(0)
     assert sender.closed == 1
     assert line.dropped == 7
-    assert not outbox.put(line, Parcel("late", 2))
+    assert not outbox.put(line, Parcel(b"late", 2))
     assert line.dropped == 9
     outbox._thread.join(30)
     assert not outbox._thread.is_alive()
@@ -173,16 +180,16 @@ def test_a_forked_child_starts_empty():
     sender.gate.clear()
     line = _line(sender)
     outbox = Outbox([line])
-    outbox.put(line, Parcel("in hand", 1))
+    outbox.put(line, Parcel(b"in hand", 1))
     assert sender.entered.wait(30)
-    outbox.put(line, Parcel("parent's", 1))
+    outbox.put(line, Parcel(b"parent's", 1))
     child = os.fork()
     if child == 0:
         empty = not line.parcels and line.queued == 0
         sender.gate.set()
-        outbox.put(line, Parcel("child's", 1))
-        os._exit(0 if empty and outbox.flush(30) and sender.sent == ["child's"] else 1)
+        outbox.put(line, Parcel(b"child's", 1))
+        os._exit(0 if empty and outbox.flush(30) and sender.sent == [b"child's"] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     sender.gate.set()
     assert outbox.close(30)
-    assert sender.sent == ["in hand", "parent's"]
+    assert sender.sent == [b"in hand", b"parent's"]
