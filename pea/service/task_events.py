@@ -49,6 +49,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
         await response.write_eof()
     except ConnectionError:
         log.debug("the reader of a task's events went away", task=task.id)
+    except Exception:
+        log.exception("a stream of events broke off", task=task.id)
     finally:
         state.streams -= 1
     return response

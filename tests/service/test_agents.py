@@ -3,6 +3,8 @@
 import jsonschema_rs
 import pytest
 
+from pea import Agent, Context, capability
+
 
 async def test_agents_show_state_health_and_figures(serve, agents):
     """A list of all agents: who serves, who does not and why, how each is, and what was measured."""
@@ -52,6 +54,34 @@ async def test_capabilities_come_with_their_schemas(site):
     assert not fits.is_valid({"day": "2026-05-12", "tone": "loud"})
     assert not fits.is_valid({"tone": "warm"})
     assert jsonschema_rs.validator_for(page["output"]).is_valid({"day": "2026-05-12", "lines": []})
+
+
+class Odd:
+    """A type that JSON Schema has no word for."""
+
+
+class Exotic(Agent):
+    """A stranger's agent."""
+
+    name = "exotic"
+
+    @capability("exotic.give")
+    async def give(self, ctx: Context, thing: Odd) -> Odd:
+        """Give it back."""
+        return thing
+
+
+async def test_an_exotic_type_does_not_hide_the_others(serve, agents):
+    """A capability whose types have no schema is listed without one, and so are all others with theirs."""
+    async with serve(Exotic(), agents["echo"]()) as site:
+        response, shown = await site.send("GET", "/v1/capabilities")
+        assert response.status == 200
+        offered = {capability["name"]: capability for capability in shown["capabilities"]}
+        assert offered["exotic.give"]["input"] == {"type": "object"}
+        assert "$defs" in offered["echo.say"]["input"]
+        response, document = await site.send("GET", "/openapi.json")
+        assert response.status == 200
+        assert "submit.exotic.give" in document["components"]["schemas"]
 
 
 @pytest.mark.parametrize("path", ["/v1/agents", "/v1/capabilities", "/v1/agents/slowly"])

@@ -15,7 +15,7 @@ async def test_the_page_and_what_it_loads(site):
         types[path] = response.content_type
         text = await response.text()
         seen.add(path)
-        todo += {found for found in re.findall(r'["\'](/page/[^"\']+)["\']', text)} - seen
+        todo += set(re.findall(r'["\'](/page/[^"\']+)["\']', text)) - seen
     assert types["/"] == "text/html"
     assert {types[path] for path in seen if path.endswith(".js")} == {"text/javascript"}
     assert types["/page/style.css"] == "text/css"

@@ -1,11 +1,15 @@
 """Every error is a problem (RFC 9457): its type, its status, where it is, and what to do."""
 
+import asyncio
 import gzip
 import json
 
 import pytest
+from aiohttp import web
 
-from pea.service.problems import KINDS
+from pea.service import body as body_module
+from pea.service import connection
+from pea.service.problems import KINDS, answer_status
 
 JSON = {"Content-Type": "application/json"}
 SAY = {"capability": "echo.say", "input": {"words": "a"}}
@@ -117,6 +121,80 @@ async def test_a_broken_chunk_is_a_problem(site):
     answer = await site.raw(head + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\nZZ\r\n")
     assert b" 400 Bad Request" in answer
     assert b"/problems/malformed_request" in answer
+
+
+async def test_a_chunk_that_breaks_later_is_a_problem_too(site):
+    """A body that goes wrong while it is being read is refused as one that was wrong from the start."""
+    server = site.service._runner.server
+    before = server.requests_count
+    reader, writer = await asyncio.open_connection(*site.service.url.removeprefix("http://").split(":"))
+    writer.write(b"POST /v1/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+    writer.write(b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n")
+    while server.requests_count == before:
+        await asyncio.sleep(0)
+    writer.write(b"ZZ\r\n")
+    assert b" 400 " in await reader.readuntil(b"\r\n")
+    assert b"/problems/malformed_request" in await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_body_that_does_not_come_is_given_up(site, monkeypatch):
+    """A client that announces a body and does not send it does not hold its connection for ever."""
+    monkeypatch.setattr(body_module, "READ_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(connection, "LINGER_S", 0.01)
+    head = b"POST /v1/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
+    reader, writer = await asyncio.open_connection(*site.service.url.removeprefix("http://").split(":"))
+    writer.write(head + b"Connection: close\r\n\r\n{")
+    assert b" 408 " in await reader.readuntil(b"\r\n")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_client_that_leaves_is_no_fault(site, capsys):
+    """A client that goes away in the middle of its body is nobody's error: nothing is logged, the service serves on."""
+    head = b"POST /v1/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    server = site.service._runner.server
+    before = server.requests_count
+    _, writer = await asyncio.open_connection(*site.service.url.removeprefix("http://").split(":"))
+    writer.write(head)
+    while server.requests_count == before:
+        await asyncio.sleep(0)
+    writer.close()
+    await writer.wait_closed()
+    assert (await site.task("echo.say", words="a"))["result"] == "a"
+    assert "error" not in capsys.readouterr().out
+
+
+async def test_a_body_is_asked_for_only_when_it_may_come(site):
+    """`Expect: 100-continue` is answered before the body; what else a client expects is ignored."""
+    data = body()
+    head = b"POST /v1/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    fits = head + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(data)
+    answer = await site.raw(fits + data)
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted")
+    odd = head + b"Expect: the-unexpected\r\nContent-Length: %d\r\n\r\n" % len(data)
+    assert (await site.raw(odd + data)).startswith(b"HTTP/1.1 202")
+
+
+async def test_what_breaks_outside_every_route_is_a_problem_too(site, monkeypatch):
+    """A fault in the routing itself is a 500 like any other."""
+
+    async def broken(request):
+        raise RuntimeError("the word is swordfish")
+
+    monkeypatch.setattr(site.service.app.router, "resolve", broken)
+    response, problem = await site.send("GET", "/healthz")
+    assert (response.status, problem["type"]) == (500, "/problems/internal")
+    assert "swordfish" not in json.dumps(problem)
+
+
+def test_an_error_of_aiohttps_own_is_a_problem_by_its_status():
+    """What has no kind of its own is told by its status alone."""
+    answer = answer_status(web.HTTPUpgradeRequired(), "/v1/tasks")
+    assert answer.status == 426
+    problem = json.loads(answer.body)
+    assert (problem["type"], problem["title"], problem["instance"]) == ("about:blank", "Upgrade Required", "/v1/tasks")
 
 
 @pytest.mark.parametrize(

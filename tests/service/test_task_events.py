@@ -83,6 +83,20 @@ async def test_a_last_event_id_that_is_none_of_ours_is_refused(site, bad):
     assert (response.status, problem["where"]) == (400, "Last-Event-ID")
 
 
+async def test_a_stream_that_breaks_off_ends_as_a_stream(site, gate, monkeypatch):
+    """A fault once the stream has begun ends it, without a second answer in the middle of the first."""
+
+    async def broken(identity, after=0):
+        raise RuntimeError("the word is swordfish")
+        yield
+
+    task = await site.task("gate.hold", wait=None)
+    monkeypatch.setattr(site.service.runtime.scheduler, "events", broken)
+    async with site.client.get(task["links"]["events"]) as response:
+        assert (response.status, await response.text()) == (200, "retry: 1000\n\n")
+    gate.open.set()
+
+
 async def test_streams_are_bounded(site, gate):
     """Past the bound a stream is refused with when to try again, before it costs anything."""
     state = site.service.app[STATE]
