@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -14,6 +14,7 @@ from pea.agents._briefing_views import Entry, Hit, Search
 from pea.workspace.files import SourceReport
 
 NO_MEETING = ""
+MEETINGS_SEARCHED = 8
 PER_MEETING = 2
 LEAST_SCORE = 0.5  # of the best find's: less is a passing mention
 # Words of a title that say what kind of meeting it is, or nothing at all, and not what it is about; accents folded.
@@ -35,6 +36,16 @@ class Papers(msgspec.Struct, frozen=True):
     sources: SourceReport | None = None
     failed: int = 0
     error: Exception | None = None
+
+
+def questions(entries: Iterable[Entry]) -> list[tuple[str, str]]:
+    """The titles of the meetings most likely to have papers, and the words to search for, in the day's order.
+
+    Those with other people and with more to say for themselves come before others.
+    """
+    told = [(entry, words) for entry in entries if (words := query(entry))]
+    likely = sorted(told, key=lambda one: (one[0].others == 0, -min(2, len(one[1].split()))))[:MEETINGS_SEARCHED]
+    return [(entry.title, words) for entry, words in told if (entry, words) in likely]
 
 
 def gathered(asked: Sequence[tuple[str, str]], found: Mapping[str, Outcome[Search]]) -> Papers:

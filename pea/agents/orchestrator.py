@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from datetime import date
 from typing import Any, TypeVar
 
@@ -18,7 +18,6 @@ T = TypeVar("T")
 
 PART_SHARE = 0.8  # of the time that remains may be spent waiting for the others; the rest is for putting it together
 HITS_PER_MEETING = 3
-MEETINGS_SEARCHED = 16
 
 
 class Orchestrator(Agent):
@@ -35,23 +34,26 @@ class Orchestrator(Agent):
         now = ctx.now()
         wanted = now.date() if day is None else day
         nearer = ctx.within(max(0.0, PART_SHARE * ctx.remaining_s))
-        agenda = asyncio.ensure_future(_asked(nearer.call("calendar.agenda", day=wanted), views.Agenda))
+        agenda = asyncio.ensure_future(_ask(nearer, views.Agenda, "calendar.agenda", day=wanted))
         try:
             outcomes: dict[str, Outcome[Any]] = await ctx.gather(
                 agenda=_wait(agenda),
-                conflicts=_asked(nearer.call("calendar.conflicts", day=wanted), views.Conflicts),
-                triage=_asked(nearer.call("communication.triage"), views.Triage),
-                travel=_asked(nearer.call("travel.itinerary", day=wanted), views.Itinerary),
+                conflicts=_ask(nearer, views.Conflicts, "calendar.conflicts", day=wanted),
+                triage=_ask(nearer, views.Triage, "communication.triage"),
+                travel=_ask(nearer, views.Itinerary, "travel.itinerary", day=wanted),
                 documents=_papers(nearer, agenda),
             )
         finally:
             agenda.cancel()
+        late = [name for name, outcome in outcomes.items() if not outcome.ok]
+        if late:
+            ctx.log.warning("the briefing is incomplete", missing=late)
         return parts.compose(wanted, now, parts.Parts(**outcomes))
 
 
-async def _asked(call: Awaitable[Any], view: type[T]) -> T:
+async def _ask(ctx: Context, view: type[T], capability: str, **arguments: Any) -> T:
     """The answer of another agent, as the little of it that a briefing reads."""
-    return views.read(await call, view)
+    return views.read(await ctx.call(capability, **arguments), view)
 
 
 async def _wait(agenda: asyncio.Future[views.Agenda]) -> views.Agenda:
@@ -63,12 +65,14 @@ async def _papers(ctx: Context, agenda: asyncio.Future[views.Agenda]) -> Papers:
 
     Raises what the agenda or the searches raised when nothing at all could be found out.
     """
-    entries = (await asyncio.shield(agenda)).entries
-    asked = [(entry.title, words) for entry in entries if (words := papers.query(entry))][:MEETINGS_SEARCHED]
+    asked = papers.questions((await asyncio.shield(agenda)).entries)
     # A day without meetings searches for nothing that is shown, but the documents are read and reported all the same.
     asked = asked or [(papers.NO_MEETING, ctx.settings.user.name or "document")]
-    calls: dict[str, Coroutine[Any, Any, views.Search]] = {
-        words: _asked(ctx.call("documents.search", query=words, limit=HITS_PER_MEETING), views.Search)
-        for words in dict.fromkeys(words for _, words in asked)
-    }
-    return papers.gathered(asked, await ctx.gather(**calls))
+
+    def search(words: str) -> Coroutine[Any, Any, views.Search]:
+        return _ask(ctx, views.Search, "documents.search", query=words, limit=HITS_PER_MEETING)
+
+    # The first search reads what is new, so that the others neither wait for it nor keep threads waiting.
+    first, *others = dict.fromkeys(words for _, words in asked)
+    found = await ctx.gather(**{first: search(first)})
+    return papers.gathered(asked, found | await ctx.gather(**{words: search(words) for words in others}))

@@ -373,6 +373,14 @@ def test_what_a_title_is_about(title: str, words: str) -> None:
     assert papers.query(Entry(title=title, start=NOON, end=NOON)) == words
 
 
+def test_the_likeliest_meetings_are_searched_for_in_the_order_of_the_day() -> None:
+    """Eight at most: those with other people first, then those whose title says more."""
+    alone = [Entry(title=f"Dentist {n}00", start=NOON, end=NOON) for n in range(1, 9)]
+    together = Entry(title="Budget", start=NOON, end=NOON, others=2)
+    asked = papers.questions([*alone, together])
+    assert asked == [*((f"Dentist {n}00", f"Dentist {n}00") for n in range(1, 8)), ("Budget", "Budget")]
+
+
 @pytest.mark.parametrize("unattended", [{"all_day": True}, {"response": "declined"}, {"status": "cancelled"}])
 def test_nothing_is_searched_for_a_meeting_nobody_attends(unattended: dict[str, Any]) -> None:
     """All-day entries, declined and cancelled ones need no papers."""

@@ -6,11 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pea import DeadlineExceeded, Outcome
+from pea.agents import _briefing_views as views
 from pea.agents import _briefing_words as words
 from pea.agents._briefing import Answer, Briefing, Clash, Journey, Meeting, Missing, Paper, Section
+from pea.agents._briefing_papers import Papers
+from pea.agents._briefing_parts import Parts, compose
 from pea.agents._briefing_text import COLUMNS, render
 from pea.workspace.files import Refusal, SourceReport
 
@@ -147,3 +151,76 @@ def test_no_line_is_too_long_and_none_can_steer_a_terminal(title: str, place: st
     )
     assert all(len(line) <= COLUMNS for line in text.splitlines())
     assert all(character.isprintable() or character == "\n" for character in text)
+
+
+moments = st.datetimes(
+    datetime.fromisoformat("1970-01-02"), datetime.fromisoformat("2200-01-01"), timezones=st.just(BERLIN)
+)
+whole = st.integers(0, 10**9)
+files = st.builds(
+    SourceReport,
+    read=whole,
+    refused_count=whole,
+    refused=st.lists(st.builds(Refusal, anything, anything), max_size=12).map(tuple),
+    notes_count=whole,
+    notes=st.just(()),
+    pending=whole,
+)
+entries = st.builds(views.Entry, title=anything, start=moments, end=moments, location=anything, response=anything)
+answers = st.builds(
+    views.Waiting,
+    message_id=anything,
+    subject=anything,
+    sender=anything,
+    asks=st.lists(anything, max_size=2).map(tuple),
+    due=st.none() | st.dates(),
+    due_at=st.sampled_from(["", "17:00", "25:00", "soon"]),
+    reasons=st.lists(st.builds(views.Reason, st.integers(-9, 9), anything), max_size=3).map(tuple),
+)
+
+
+def some(items: st.SearchStrategy) -> st.SearchStrategy:
+    return st.lists(items, max_size=12).map(tuple)
+
+
+def outcomes(values: st.SearchStrategy) -> st.SearchStrategy:
+    errors = st.builds(ValueError, anything) | st.builds(DeadlineExceeded, anything)
+    return values.map(lambda value: Outcome(value, None, 0.0)) | errors.map(lambda error: Outcome(None, error, 0.0))
+
+
+conflicts = st.builds(views.Conflict, anything, moments, moments, anything, anything)
+legs = st.builds(
+    views.Leg,
+    what=anything,
+    booked=st.booleans(),
+    start_place=anything,
+    end_place=anything,
+    leave_by=moments,
+    start=st.none() | moments,
+    arrive=moments,
+    details=some(anything),
+    warnings=some(anything),
+)
+every_part = st.builds(
+    Parts,
+    conflicts=outcomes(st.builds(views.Conflicts, some(conflicts), whole, files)),
+    triage=outcomes(st.builds(views.Triage, some(answers), whole, some(anything), files)),
+    travel=outcomes(
+        st.builds(views.Itinerary, some(legs), some(st.builds(views.ZoneChange, anything)), some(anything), files)
+    ),
+    agenda=outcomes(st.builds(views.Agenda, some(entries), st.just(()), files)),
+    documents=outcomes(
+        st.builds(Papers, some(st.builds(Paper, anything, anything, anything, anything, anything)), files)
+    ),
+)
+
+
+@given(parts=every_part, day=st.dates())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_any_answers_make_a_briefing(parts: Parts, day: date) -> None:
+    """Whatever the others say, and whoever of them fails: each part is told or named as missing."""
+    made = compose(day, at(7, 30), parts)
+    failed = [name for name in ("conflicts", "triage", "travel", "agenda", "documents") if not getattr(parts, name).ok]
+    assert bool(made.missing) == bool(failed)
+    assert all(len(line) <= COLUMNS for line in made.text.splitlines())
+    assert all(character.isprintable() or character == "\n" for character in made.text)
