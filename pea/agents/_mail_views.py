@@ -7,10 +7,49 @@ from typing import Literal
 
 import msgspec
 
-from pea.agents._triage import Unanswered, Waiting
-from pea.workspace.files import SourceReport
+from pea.workspace.files_report import SourceReport
 
 Owes = Literal["you", "they", "nobody"]
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Points given to a conversation, and why."""
+
+    points: int
+    why: str
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A conversation that waits for the user (or, under ``reading``, one that only wants to be read).
+
+    ``asks`` are the sender's own sentences. ``due`` is the day named in them, ``due_at`` the hour if there is one,
+    ``due_words`` how it was put. ``reasons`` add up to ``score``.
+    """
+
+    message_id: str
+    subject: str
+    sender: str
+    sender_email: str
+    sent: datetime | None
+    asks: tuple[str, ...]
+    due: date | None
+    due_at: str
+    due_words: str
+    score: int
+    reasons: tuple[Reason, ...]
+    path: str
+    mails: int
+
+
+class Unanswered(msgspec.Struct, frozen=True):
+    """Something the user asked and nobody answered yet."""
+
+    message_id: str
+    subject: str
+    to: tuple[str, ...]
+    asked: str
+    sent: datetime | None
+    days: int
 
 
 class Triage(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pea.agents._document_views import AmountFound, DateFound, SummarySentence
 from pea.workspace.documents import Document
 from pea.workspace.text import find_amounts, find_dates, sentences
 
@@ -33,34 +34,6 @@ CENTRALITY_WEIGHT, POSITION_WEIGHT, TITLE_WEIGHT = 0.70, 0.20, 0.10
 REPEATED = 0.55  # cosine from which a sentence says the same as a chosen one
 MIN_WORDS, MAX_WORDS = 5, 60
 _WORD = re.compile(r"[^\W\d_]{3,}")
-
-
-class SummarySentence(msgspec.Struct, frozen=True):
-    """A sentence of the document, word for word, and where it stands; ``score`` is between 0 and 1."""
-
-    text: str
-    place: str
-    score: float
-
-
-class DateFound(msgspec.Struct, frozen=True):
-    """A day that the document names; ``assumed`` says what it left open."""
-
-    day: date
-    written: str
-    sentence: str
-    place: str
-    assumed: str = ""
-
-
-class AmountFound(msgspec.Struct, frozen=True):
-    """A sum of money that the document names, in an ISO 4217 currency."""
-
-    value: float
-    currency: str
-    written: str
-    sentence: str
-    place: str
 
 
 class _Candidate(msgspec.Struct, frozen=True):

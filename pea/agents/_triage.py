@@ -15,6 +15,7 @@ import msgspec
 from pea.agents._asks import Asks, is_request
 from pea.agents._asks import read as read_asks
 from pea.agents._deadlines import Deadline, find_deadline
+from pea.agents._mail_views import Reason, Unanswered, Waiting
 from pea.agents._people import Circle, Me, is_machine, is_mine
 from pea.workspace.mail import Message, Thread, when
 
@@ -42,46 +43,6 @@ _LURE = re.compile(
     re.IGNORECASE,
 )
 _LINK = re.compile(r"https?://", re.IGNORECASE)
-
-
-class Reason(msgspec.Struct, frozen=True):
-    """Points given to a conversation, and why."""
-
-    points: int
-    why: str
-
-
-class Waiting(msgspec.Struct, frozen=True):
-    """A conversation that waits for the user (or, under ``reading``, one that only wants to be read).
-
-    ``asks`` are the sender's own sentences. ``due`` is the day named in them, ``due_at`` the hour if there is one,
-    ``due_words`` how it was put. ``reasons`` add up to ``score``.
-    """
-
-    message_id: str
-    subject: str
-    sender: str
-    sender_email: str
-    sent: datetime | None
-    asks: tuple[str, ...]
-    due: date | None
-    due_at: str
-    due_words: str
-    score: int
-    reasons: tuple[Reason, ...]
-    path: str
-    mails: int
-
-
-class Unanswered(msgspec.Struct, frozen=True):
-    """Something the user asked and nobody answered yet."""
-
-    message_id: str
-    subject: str
-    to: tuple[str, ...]
-    asked: str
-    sent: datetime | None
-    days: int
 
 
 class Ranking(msgspec.Struct, frozen=True):

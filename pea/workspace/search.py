@@ -19,6 +19,7 @@ import msgspec
 
 from pea.workspace.documents import Document
 from pea.workspace.files import Fingerprint
+from pea.workspace.search_hits import Card, Hit
 from pea.workspace.search_query import Query, parse, spaced, unspaced
 from pea.workspace.text.passages import Passage
 
@@ -43,26 +44,6 @@ CREATE VIRTUAL TABLE whole USING fts5(title, name, text, content='', tokenize='{
 CREATE VIRTUAL TABLE part USING fts5(text, content='passages', content_rowid='id', tokenize='{_TOKENS}');
 PRAGMA user_version = {FORMAT};
 """
-
-
-class Card(msgspec.Struct, frozen=True):
-    """What is known of a document without its text."""
-
-    title: str
-    kind: str
-    chars: int
-    notes: tuple[str, ...] = ()
-
-
-class Hit(msgspec.Struct, frozen=True):
-    """A document that answers a query: ``snippet`` marks words with ``**``, a higher ``score`` (BM25) is better."""
-
-    path: str
-    title: str
-    kind: str
-    snippet: str
-    place: str
-    score: float
 
 
 class SearchIndex:

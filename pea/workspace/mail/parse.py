@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.parser
-import email.policy
 import hashlib
 from datetime import datetime
 from email.message import Message as Parts
@@ -78,11 +77,11 @@ def parse_message(
 def _parsed(data: bytes, notes: list[str]) -> Parts:
     data = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
     try:
-        return email.parser.BytesParser(policy=email.policy.compat32).parsebytes(data)
+        return email.parser.BytesParser().parsebytes(data)
     except Exception as error:  # noqa: BLE001 - the standard parser raises RecursionError, KeyError … on odd mails
         notes.append(f"only its headers can be read: {plain_reason(error)}")
         head = data.replace(b"\r\n", b"\n").partition(b"\n\n")[0][: 1 << 20]
-        mail = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(head, headersonly=True)
+        mail = email.parser.BytesParser().parsebytes(head, headersonly=True)
         mail.set_payload("")
         return mail
 
