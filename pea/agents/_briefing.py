@@ -50,7 +50,10 @@ class Journey(msgspec.Struct, frozen=True, tag="journey"):
 
 
 class Meeting(msgspec.Struct, frozen=True, tag="meeting"):
-    """One entry of the day's calendar; ``others`` counts the people invited beside the user."""
+    """One entry of the day's calendar; ``others`` counts the people invited beside the user.
+
+    ``elsewhere`` is its beginning by the clocks of the place it was made for, when those differ: ``09:30 in London``.
+    """
 
     title: str
     start: datetime
@@ -60,6 +63,7 @@ class Meeting(msgspec.Struct, frozen=True, tag="meeting"):
     online: bool = False
     others: int = 0
     answer: str = ""
+    elsewhere: str = ""
 
 
 class Paper(msgspec.Struct, frozen=True, tag="document"):

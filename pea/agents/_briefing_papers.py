@@ -16,6 +16,7 @@ from pea.workspace.files import SourceReport
 NO_MEETING = ""
 MEETINGS_SEARCHED = 8
 PER_MEETING = 2
+LONG = 6  # letters; shorter words are too common to stand for a subject alone
 LEAST_SCORE = 0.5  # of the best find's: less is a passing mention
 # Words of a title that say what kind of meeting it is, or nothing at all, and not what it is about; accents folded.
 _GENERAL = """
@@ -73,10 +74,11 @@ def query(entry: Entry) -> str:
 def relevant(meeting: str, words: str, found: Search) -> list[Paper]:
     """The finds that are about the meeting, best first.
 
-    A document is about a meeting when a word of the title is in its name and it holds another one, or all of them. When
-    there is none such, one whose passage says at least three of the words together will do.
+    A document is about a meeting when its name holds the title's first word, if that is a long one, or any word while
+    another is in it too. When there is none such, one whose passage says at least three of the words together will do.
     """
-    asked = {_plain(word) for word in words.split()}
+    first, *_ = plain = [_plain(word) for word in words.split()]
+    asked = set(plain)
     named: list[Hit] = []
     said: list[Hit] = []
     for hit in found.hits:
@@ -84,7 +86,8 @@ def relevant(meeting: str, words: str, found: Search) -> list[Paper]:
             continue
         name = _among(asked, f"{hit.title} {hit.path}")
         held = name | _among(asked, " ".join(_MARKED.findall(hit.snippet)))
-        if name and (found.all_words or len(held) >= min(2, len(asked))):
+        telling = first in name and len(first) >= LONG
+        if name and (telling or found.all_words or len(held) >= min(2, len(asked))):
             named.append(hit)
         elif len(held) >= 3:
             said.append(hit)

@@ -202,6 +202,7 @@ def _meeting(entry: views.Entry) -> Meeting:
         online=entry.is_online,
         others=entry.others,
         answer="tentative" if entry.status == "tentative" else entry.response,
+        elsewhere="" if entry.all_day else words.elsewhere(entry.start, entry.zone),
     )
 
 

@@ -70,6 +70,8 @@ def meeting_line(meeting: Meeting) -> str:
         parts.append("online")
     elif meeting.place:
         parts.append(words.cut(meeting.place, 60))
+    if meeting.elsewhere:
+        parts.append(meeting.elsewhere)
     if meeting.others:
         parts.append("with " + words.count(meeting.others, "other"))
     if meeting.answer in NOT_SETTLED:

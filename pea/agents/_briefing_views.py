@@ -14,7 +14,10 @@ T = TypeVar("T")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the calendar; ``response`` is the user's own answer, ``others`` counts the other people invited."""
+    """One entry of the calendar; ``response`` is the user's own answer, ``zone`` is where it was made.
+
+    ``others`` counts the other people invited.
+    """
 
     title: str
     start: datetime
@@ -25,6 +28,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     location: str = ""
     is_online: bool = False
     others: int = 0
+    zone: str = ""
 
 
 class Agenda(msgspec.Struct, frozen=True):

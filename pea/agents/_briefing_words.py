@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 DASH = "\N{EN DASH}"
 INSTANT = timedelta(microseconds=1)  # what ends at midnight ends on the day before
@@ -39,6 +40,20 @@ def hours(start: datetime, end: datetime, day: date, zone: tzinfo | None, *, all
     if not begins:
         return f"until {clock(end, zone)}"
     return span(start, end, zone) if ends else f"from {clock(start, zone)}"
+
+
+def elsewhere(moment: datetime, zone: str) -> str:
+    """A moment by the clocks of an IANA zone, such as ``09:30 in London``; empty when they show what ours show."""
+    region, _, city = zone.partition("/")
+    if not city or region == "Etc":
+        return ""
+    try:
+        there = moment.astimezone(ZoneInfo(zone))
+    except (KeyError, ValueError, OSError):  # no such zone here
+        return ""
+    if there.utcoffset() == moment.utcoffset():
+        return ""
+    return f"{there:%H:%M} in {city.rpartition('/')[2].replace('_', ' ')}"
 
 
 def day_name(day: date, today: date) -> str:

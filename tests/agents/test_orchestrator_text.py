@@ -122,6 +122,25 @@ def test_by_when(moment: datetime, said: str) -> None:
     assert words.due(moment, at(7, 30)) == said
 
 
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("Europe/London", "08:00 in London"),
+        ("America/New_York", "03:00 in New York"),
+        ("America/Argentina/Buenos_Aires", "04:00 in Buenos Aires"),
+        ("Europe/Zurich", ""),
+        ("Mars/Olympus", ""),
+        ("Europe/../../etc/passwd", ""),
+        ("Etc/UTC", ""),
+        ("UTC", ""),
+        ("", ""),
+    ],
+)
+def test_other_clocks(zone: str, said: str) -> None:
+    """Only clocks that show another time are worth a word, and only those of a place."""
+    assert words.elsewhere(at(9), zone) == said
+
+
 def test_plurals_and_lists() -> None:
     """One meeting, two meetings; a and b; a, b and c."""
     assert [words.count(n, "reply", "replies") for n in (0, 1, 1200)] == ["0 replies", "1 reply", "1,200 replies"]
