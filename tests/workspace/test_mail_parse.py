@@ -55,6 +55,12 @@ def test_addresses(raw: str, expected: list[tuple[str, str]]) -> None:
     assert [(a.email, a.name) for a in addresses([raw])] == expected
 
 
+@pytest.mark.parametrize("piece", ["(", "[", "Re: ", "<", '"', "a@b,", "[a](", "a:;"])
+def test_hostile_address_headers(piece: str) -> None:
+    """Marks at which the standard parser recurses, by the thousand, end in a name or in addresses."""
+    assert addresses([piece * 9_000 + " ann@x.example"])
+
+
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [

@@ -16,8 +16,10 @@ from pea.workspace.text.decode import decode_as
 MAX_HEADER_CHARS = 32_768
 MAX_ADDRESSES = 200
 MAX_REFERENCES = 100
+MAX_MARKS = 300
 FIRST_YEAR, LAST_YEAR = 1971, 2100  # a mail dated outside is misdated
 _WORD = re.compile(r"=\?([^?*\s]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=")
+_LOOSE = re.compile(r"[^\s<>,;:\"()\[\]@]{1,128}@[^\s<>,;:\"()\[\]@]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 _ID = re.compile(r"<([^<>\s]{1,500})>")
 _APPLE_DATE = re.compile(r"(\d{1,2} \w{3,9} \d{4}) at (\d\d?:\d\d(?::\d\d)?)\s*(?:GMT|UTC)?([+-]\d{1,2})?", re.ASCII)
@@ -67,26 +69,28 @@ def _word_bytes(encoding: str, text: str) -> bytes | None:
 
 
 def addresses(raws: Iterable[str]) -> tuple[Address, ...]:
-    """The mailboxes of address headers; one without an ``@`` is kept as a name."""
+    """The mailboxes of address headers; one without an ``@`` is kept as a name; an empty group is none."""
     found: dict[Address, None] = {}
     for raw in raws:
         text = raw[:MAX_HEADER_CHARS]
         if not text.isascii():
             text = decode_as(text.encode("utf-8", "surrogateescape"))
         text = " ".join(_CONTROL.sub(" ", text).split())
-        for name, where in email.utils.getaddresses([text]) or [("", "")]:
-            address = _address(decode_words(name), where)
-            if address is not None and len(found) < MAX_ADDRESSES:
-                found[address] = None
-        if text and not found and not text.endswith(":;"):  # (an empty group, such as undisclosed-recipients:;)
-            # stricter parsers give nothing for a list with one bad member
-            loose = (
-                _address("", part) for part in re.findall(r"[^\s<>,;:\"()]+@[^\s<>,;:\"()]+", text)[:MAX_ADDRESSES]
-            )
-            found.update(dict.fromkeys(address for address in loose if address is not None))
-            if not found:
-                found[Address("", decode_words(text).strip('<>" ')[:200])] = None
+        own = [one for one in (_address(decode_words(name), where) for name, where in _pairs(text)) if one is not None]
+        if text and not own and not text.endswith(":;"):
+            own = [Address("", decode_words(text[:1_000]).strip('<>" ')[:200])]
+        found.update(dict.fromkeys(own[: MAX_ADDRESSES - len(found)]))
     return tuple(found)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Names and addresses by the standard parser; by their looks alone where that one gives up."""
+    # It recurses at each of these marks, and takes the square of their number in time.
+    if sum(map(text.count, "([:")) < MAX_MARKS:
+        pairs = [pair for pair in email.utils.getaddresses([text]) if any(pair)]
+        if pairs:  # it gives none at all for a list with one bad member
+            return pairs
+    return [("", where) for where in _LOOSE.findall(text)]
 
 
 def _address(name: str, where: str) -> Address | None:
