@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +26,9 @@ FIRST_YEAR, LAST_YEAR = 2, 9990
 
 DayCount = Annotated[int, msgspec.Meta(ge=1, le=366)]
 Minutes = Annotated[int, msgspec.Meta(ge=1, le=1440)]
+# As people write them: a time of day without seconds, a moment with or without a zone.
+Clock = Annotated[str, msgspec.Meta(pattern=r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$", examples=["09:00"])]
+Moment = Annotated[str, msgspec.Meta(max_length=40, examples=["2026-05-12T09:00", "2026-05-12T09:00+02:00"])]
 
 
 class Calendar(Agent):
@@ -61,11 +64,11 @@ class Calendar(Agent):
         ctx: Context,
         day: date | None = None,
         days: DayCount = 1,
-        start: datetime | None = None,
-        end: datetime | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
         minutes: Minutes = 30,
-        opens: time = time(9),
-        closes: time = time(18),
+        opens: Clock = "09:00",
+        closes: Clock = "18:00",
         weekends: bool = False,  # noqa: FBT001, FBT002 - a capability's arguments are given by name
     ) -> FreeBusy:
         """When you are busy, and the free slots of at least ``minutes`` within working hours.
@@ -73,19 +76,19 @@ class Calendar(Agent):
         From ``start`` to ``end`` (moments; without a zone, in yours), else for ``days`` from ``day`` (today). Entries
         that are cancelled, declined or shown as free take no time; a stretch is tentative when all in it is.
         """
-        _check_hours(opens, closes)
-        start, end = _moments(ctx, start, end, day, days)
-        found, sources = await self._between(ctx, start, end)
+        hours = _hours(opens, closes)
+        begins, ends = _moments(ctx, start, end, day, days)
+        found, sources = await self._between(ctx, begins, ends)
         standing, _ = _agenda.parted(_entries(ctx, found))
         zone = ctx.settings.zone
-        busy = _freebusy.busy_stretches(standing, start, end)
-        windows = _freebusy.working_windows(start, end, opens, closes, weekends=weekends, zone=zone)
+        busy = _freebusy.busy_stretches(standing, begins, ends)
+        windows = _freebusy.working_windows(begins, ends, *hours, weekends=weekends, zone=zone)
         free = _freebusy.free_slots(busy, windows, minutes=minutes)
-        last = (end - timedelta(microseconds=1)).date()
-        every = [start.date() + timedelta(days=n) for n in range((last - start.date()).days + 1)]
+        last = (ends - timedelta(microseconds=1)).date()
+        every = [begins.date() + timedelta(days=n) for n in range((last - begins.date()).days + 1)]
         return FreeBusy(
-            start=start,
-            end=end,
+            start=begins,
+            end=ends,
             busy=busy,
             free=free,
             busy_minutes=sum(_freebusy.minutes_between(b.start, b.end) for b in busy),
@@ -101,20 +104,19 @@ class Calendar(Agent):
         ctx: Context,
         day: date | None = None,
         days: DayCount = 1,
-        opens: time = time(8),
-        closes: time = time(19),
+        opens: Clock = "08:00",
+        closes: Clock = "19:00",
     ) -> Conflicts:
         """What cannot be done as planned: overlaps, no time for the way, two places at once, meetings at odd hours.
 
         Each with its severity, the reason and what would mend it.
         """
-        _check_hours(opens, closes)
+        hours = _hours(opens, closes)
         day = ctx.now().date() if day is None else day
         found, sources = await self._between(ctx, *_span(ctx, day, days))
         standing, _ = _agenda.parted(_entries(ctx, found))
-        every = await ctx.compute(
-            _conflicts_of, ctx.settings.user.home, ctx.settings.user.country, standing, opens, closes
-        )
+        user = ctx.settings.user
+        every = await ctx.compute(_conflicts_of, user.home, user.country, standing, hours)
         shown, more = every[: _conflicts.MAX_CONFLICTS], max(0, len(every) - _conflicts.MAX_CONFLICTS)
         text = _conflicts.conflicts_text(day, days, shown, more)
         return Conflicts(day, days, tuple(shown), more, found.notes, sources, f"{text}\n\n{sources.text()}")
@@ -127,22 +129,21 @@ class Calendar(Agent):
         budget_s = max(0.05, min(MAX_READING_S, READING_SHARE * ctx.remaining_s))
         calendars = self._calendars
         with ctx.step("calendars.read"):
-            found = await ctx.compute(_read, calendars, start, end, ctx, budget_s)
+            found = await ctx.compute(_read, calendars, start, end, ctx.settings.zone, budget_s)
         return found, calendars.report()
 
 
-def _read(calendars: Calendars, start: datetime, end: datetime, ctx: Context, budget_s: float) -> Days:
+def _read(calendars: Calendars, start: datetime, end: datetime, zone: tzinfo, budget_s: float) -> Days:
     calendars.refresh(budget_s=budget_s)
-    return calendars.between(start, end, ctx.settings.zone, budget_s=budget_s)
+    return calendars.between(start, end, zone, budget_s=budget_s)
 
 
 def _conflicts_of(
-    home: str, country: str, entries: tuple[Entry, ...], opens: time, closes: time
+    home: str, country: str, entries: tuple[Entry, ...], hours: tuple[time, time]
 ) -> list[_conflicts.Conflict]:
     base = find(home, country=country) if home else None
-    return _conflicts.conflicts_of(
-        entries, stops_of(entries, base, country), opens=opens, closes=closes, country=country
-    )
+    stops = stops_of(entries, base, country)
+    return _conflicts.conflicts_of(entries, stops, opens=hours[0], closes=hours[1], country=country)
 
 
 def _entries(ctx: Context, found: Days) -> list[Entry]:
@@ -173,24 +174,32 @@ def _span(ctx: Context, day: date, days: int) -> tuple[datetime, datetime]:
 
 
 def _moments(
-    ctx: Context, start: datetime | None, end: datetime | None, day: date | None, days: int
+    ctx: Context, start: str | None, end: str | None, day: date | None, days: int
 ) -> tuple[datetime, datetime]:
+    """The moments between which is looked, in the user's zone: those given, or midnights."""
     if start is None and end is None:
         return _span(ctx, ctx.now().date() if day is None else day, days)
     if start is None or end is None:
         raise InputError("start and end go together", where="end" if end is None else "start", fix="give both")
-    for name, moment in (("start", start), ("end", end)):
-        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-            raise InputError(f"a moment in the years {FIRST_YEAR} to {LAST_YEAR} is expected", where=name)
-    zone = ctx.settings.zone
-    start, end = (m.replace(tzinfo=zone) if m.tzinfo is None else m.astimezone(zone) for m in (start, end))
-    if not timedelta() < end - start <= timedelta(days=366):
+    begins, ends = _moment(ctx, "start", start), _moment(ctx, "end", end)
+    if not timedelta() < ends - begins <= timedelta(days=366):
         raise InputError("must be after start, by at most 366 days", where="end")
-    return start, end
+    return begins, ends
 
 
-def _check_hours(opens: time, closes: time) -> None:
-    if opens.tzinfo is not None or closes.tzinfo is not None:
-        raise InputError("working hours are in your own time zone", where="opens", fix="write 09:00")
-    if opens >= closes:
+def _moment(ctx: Context, name: str, text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{text!r} is not a moment", where=name, fix="write 2026-05-12T09:00") from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise InputError(f"a moment in the years {FIRST_YEAR} to {LAST_YEAR} is expected", where=name)
+    zone = ctx.settings.zone
+    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
+
+
+def _hours(opens: str, closes: str) -> tuple[time, time]:
+    begins, ends = (time.fromisoformat(text.zfill(5)) for text in (opens, closes))
+    if begins >= ends:
         raise InputError("must be later than opens", where="closes", fix="write for example opens=09:00 closes=18:00")
+    return begins, ends
