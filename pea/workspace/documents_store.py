@@ -13,9 +13,12 @@ import msgspec
 
 from pea.workspace.documents import READER_VERSION, Document, read_document
 from pea.workspace.files import Fingerprint, Folder, Outcome, SourceReport
-from pea.workspace.search import Card, Hit, SearchIndex, discard, stamp_of
+from pea.workspace.search import SearchIndex, discard, stamp_of
+from pea.workspace.search_hits import Card, Hit
 
 T = TypeVar("T")
+
+COMMIT_EVERY = 64  # documents; a commit costs as much as reading one, and another process waits no longer than this
 
 
 class DocumentStore:
@@ -64,7 +67,7 @@ class DocumentStore:
         self._index.close()
 
     def _begin(self, path: Path | None) -> None:
-        self._index = SearchIndex(path)
+        self._index = SearchIndex(path, commit_every=COMMIT_EVERY)
         self._memory = _IndexMemory(self._index)
         self._folder: Folder[Card] = Folder(
             self._workspace,
@@ -80,6 +83,7 @@ class DocumentStore:
         if not self._swept and not self._folder.report().pending:
             # What an earlier process indexed and has since been deleted.
             self._index.remove(set(self._index.paths()) - self._memory.seen)
+            self._index.flush()
             self._memory.seen.clear()
             self._swept = True
 
@@ -132,4 +136,5 @@ class _IndexMemory:
         self._index.remove(paths)
 
     def flush(self) -> None:
-        """Each document was committed when it was kept."""
+        """Commit what was kept."""
+        self._index.flush()

@@ -53,29 +53,32 @@ class SearchIndex:
     back to memory, and ``trouble`` says why.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, commit_every: int = 1) -> None:
         self._path = path
+        self._commit_every = commit_every
+        self._waiting = 0
         self._lock = threading.RLock()
-        self._depth = 0
         self.trouble = ""
         self._connection = self._opened()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction for all changes made inside; nests."""
+        """One change, which stands whole or not at all; commits when ``commit_every`` of them are waiting."""
         with self._lock:
-            self._depth += 1
             try:
                 yield
             except BaseException:
-                if self._depth == 1:
-                    self._connection.rollback()
+                self._connection.rollback()
                 raise
-            else:
-                if self._depth == 1:
-                    self._connection.commit()
-            finally:
-                self._depth -= 1
+            self._waiting += 1
+            if self._waiting >= self._commit_every:
+                self.flush()
+
+    def flush(self) -> None:
+        """Commit what is waiting."""
+        with self._lock:
+            self._connection.commit()
+            self._waiting = 0
 
     def put(self, document: Document, stamp: str = "") -> Card:
         """Index a document in place of what was there under its path."""
@@ -136,9 +139,9 @@ class SearchIndex:
         return [], False
 
     def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
+        """Close the file; what is waiting is committed."""
+        with self._lock, contextlib.closing(self._connection), contextlib.suppress(sqlite3.Error):
+            self.flush()
 
     def _ranked(self, query: Query, expression: str, limit: int) -> list[Hit]:
         rows = self._connection.execute(

@@ -8,6 +8,7 @@ import msgspec
 
 MAX_TERMS = 32
 MAX_QUERY_CHARS = 1_000
+MIN_BEGINNING = 3  # letters; fewer begin half of all words
 _PIECE = re.compile(r'(-?)"([^"]*)"|(-?)([^\s"]+)|"')
 _TOKEN = re.compile(r"[^\W_]+")
 # Scripts written without spaces: each character is a word of its own, so that a part of a sentence can be found.
@@ -56,7 +57,7 @@ def parse(text: str) -> Query:
         (without if negative else terms)[joined] = None
         last_is_word = not phrase and not negative
     positive = tuple(terms)[:MAX_TERMS]
-    begun = last_is_word and len(terms) <= MAX_TERMS and not text[-1:].isspace() and len(positive[-1]) > 1
+    begun = last_is_word and len(terms) <= MAX_TERMS and not text[-1:].isspace() and len(positive[-1]) >= MIN_BEGINNING
     return Query(positive, tuple(without)[:MAX_TERMS] if positive else (), begun)
 
 
