@@ -77,7 +77,7 @@ def _services(request: web.Request, given: Parameters) -> Read:
 
 def _operation_names(request: web.Request, given: Parameters) -> Read:
     del given
-    service = request.match_info["service"]
+    service = request.match_info["service"].encode("utf-8", "replace").decode("utf-8")
 
     def read(store: SpanStore) -> Envelope:
         names = sorted({operation.name for operation in store.operations(service)})

@@ -1,7 +1,7 @@
 """The figures of Jaeger's Monitor tab: rates, error shares and latencies per service or operation over time.
 
-Shapes after Jaeger's api_v2 MetricFamily in proto3 JSON; a point at ``t`` covers ``(t - ratePer, t]`` as the PromQL that
-Jaeger would send does. Latencies are milliseconds.
+Shapes after Jaeger's api_v2 MetricFamily in proto3 JSON; a point at ``t`` covers ``(t - ratePer, t]``, as the PromQL
+that Jaeger would send does. Latencies are milliseconds.
 """
 
 from __future__ import annotations
@@ -97,11 +97,10 @@ def metric_family(store: SpanStore, family: Family, window: Window) -> dict[str,
             groups[row.operation if window.by_operation else ""].append(row)
         for operation, rows in sorted(groups.items()):
             labels = [{"name": "operation", "value": operation}] if window.by_operation else []
+            labels.append({"name": "service_name", "value": service})
             points = list(_points(rows, family, window))
             if points:
-                metrics.append(
-                    {"labels": [*labels, {"name": "service_name", "value": service}], "metricPoints": points}
-                )
+                metrics.append({"labels": labels, "metricPoints": points})
     grouped = window.by_operation
     return {
         "name": family.name.replace("service", "service_operation", 1) if grouped else family.name,

@@ -40,7 +40,7 @@ class Parameters:
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self._values: dict[str, list[str]] = {}
         for name, value in pairs:
-            self._values.setdefault(name, []).append(value)
+            self._values.setdefault(name, []).append(value.encode("utf-8", "replace").decode("utf-8"))
 
     def text(self, *names: str) -> str:
         """The first value that is not empty of the first name that has one."""
@@ -152,7 +152,7 @@ def classic_query(given: Parameters, now_ns: int) -> Query:
 
 
 def modern_query(given: Parameters) -> Query:
-    """The search of ``/api/v3/traces`` and ``/api/v3/trace-summaries``; names in camel case, older ones in snake case."""
+    """The search of ``/api/v3/traces`` and ``/api/v3/trace-summaries``; older names are in snake case."""
     start_ns = given.time_ns("query.startTimeMin", "query.start_time_min")
     end_ns = given.time_ns("query.startTimeMax", "query.start_time_max")
     if start_ns is None or end_ns is None:
