@@ -87,7 +87,7 @@ def _named(parts: Parts) -> Iterator[tuple[str, Outcome[Any]]]:
 def why(error: Exception) -> str:
     """What kept a part away, in plain words."""
     if isinstance(error, DeadlineExceeded):
-        return "it was not ready in time"
+        return "not ready in time"
     if isinstance(error, AgentUnavailable):
         return words.cut(error.what, REASON_CHARS)
     if isinstance(error, PeaError):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from pea.agents import _briefing_words as words
-from pea.agents._briefing import Answer, Briefing, Clash, Item, Journey, Meeting, Missing, Paper, Section
+from pea.agents._briefing import Answer, Briefing, Clash, Journey, Meeting, Missing, Paper, Section
 from pea.workspace.files import Refusal, SourceReport
 
 COLUMNS = 88
@@ -42,7 +42,7 @@ def _section(section: Section, day: date, now: datetime) -> str:
     return "\n".join(lines)
 
 
-def _item(item: Item, day: date, now: datetime) -> list[str]:
+def _item(item: Clash | Answer | Journey | Meeting, day: date, now: datetime) -> list[str]:
     zone = now.tzinfo
     match item:
         case Clash():
@@ -59,8 +59,6 @@ def _item(item: Item, day: date, now: datetime) -> list[str]:
             return _entry(f"leave {words.clock(item.leave_by, zone)}", item.what, words.sentence(details), *warnings)
         case Meeting():
             return _entry(words.hours(item.start, item.end, day, zone, all_day=item.all_day), meeting_line(item))
-        case _:
-            return _paper(item, named=True)
 
 
 def meeting_line(meeting: Meeting) -> str:

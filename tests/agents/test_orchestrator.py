@@ -251,7 +251,7 @@ async def test_a_part_that_is_late_is_named(running: Running, others: StandIn, m
     async with running() as runtime:
         deadline = asyncio.get_running_loop().time() + 0.25
         briefing = await runtime.dispatcher.call("briefing.morning", {}, deadline=deadline)
-    assert missing(briefing) == {part: "it was not ready in time"}
+    assert missing(briefing) == {part: "not ready in time"}
 
 
 async def test_a_failure_nobody_foresaw_is_named_too(running: Running, others: StandIn) -> None:
