@@ -101,25 +101,40 @@ def parted(entries: Iterable[Entry]) -> tuple[tuple[Entry, ...], tuple[Entry, ..
 def agenda_text(agenda: Agenda) -> str:
     """The agenda for a person: a heading per day, a line per entry."""
     lines: list[str] = []
+    shown, dropped = (by_day(entries, agenda.day, agenda.days) for entries in (agenda.entries, agenda.dropped))
     for number in range(agenda.days):
         day = agenda.day + timedelta(days=number)
         lines += [*([""] if lines else []), heading(day)]
-        shown = [e for e in agenda.entries if shown_on(e, day)]
-        lines += [f"  {line(e, day)}" for e in shown] or ["  nothing"]
-        lines += [f"  {line(e, day)} ({_why_dropped(e)})" for e in agenda.dropped if shown_on(e, day)]
+        lines += [f"  {line(e, day)}" for e in shown.get(day, ())] or ["  nothing"]
+        lines += [f"  {line(e, day)} ({_why_dropped(e)})" for e in dropped.get(day, ())]
     if agenda.notes:
         lines += ["", *(f"{note.path}: {note.reason}" for note in agenda.notes[:5])]
     return "\n".join([*lines, "", agenda.sources.text()])
 
 
+def by_day(entries: Iterable[Entry], day: date, days: int) -> dict[date, list[Entry]]:
+    """The entries on each of the days from ``day``; one that lasts stands on each of its days, all-day ones first."""
+    found: dict[date, list[Entry]] = {}
+    end = day + timedelta(days=days - 1)
+    for entry in entries:
+        at = max(entry.first_day, day)
+        while at <= min(entry.last_day, end):
+            found.setdefault(at, []).append(entry)
+            at += timedelta(days=1)
+    # Entries come by their start, so the parts that are not whole stay in order.
+    for at, on_it in found.items():
+        found[at] = [e for e in on_it if is_whole(e, at)] + [e for e in on_it if not is_whole(e, at)]
+    return found
+
+
+def is_whole(entry: Entry, day: date) -> bool:
+    """Whether an entry fills a day."""
+    return entry.all_day or entry.first_day < day < entry.last_day
+
+
 def heading(day: date) -> str:
     """A day as a heading: ``Tuesday 12 May 2026``."""
     return f"{day:%A} {day.day} {day:%B %Y}"
-
-
-def shown_on(entry: Entry, day: date) -> bool:
-    """Whether any part of an entry is on a day."""
-    return entry.first_day <= day <= entry.last_day
 
 
 def line(entry: Entry, day: date) -> str:
@@ -141,7 +156,7 @@ def line(entry: Entry, day: date) -> str:
 def hours(entry: Entry, day: date) -> str:
     """When an entry is on a day: ``09:00\N{EN DASH}09:45``, ``all day``, ``until 10:00``, ``from 22:00``."""
     begins, ends = entry.first_day == day, entry.last_day == day
-    if entry.all_day or not (begins or ends):
+    if is_whole(entry, day):
         span = (entry.last_day - entry.first_day).days + 1
         return "all day" if span == 1 else f"all day ({(day - entry.first_day).days + 1} of {span})"
     if not begins:

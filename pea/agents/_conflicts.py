@@ -16,6 +16,7 @@ from pea.workspace.files import Refusal, SourceReport
 from pea.workspace.places import Place, distance_km, find, journey
 
 MAX_CONFLICTS = 200
+MAX_OF_A_KIND = 1_000
 BOARDING_MINUTES = 60  # the least before a flight; an itinerary plans with more
 FAR_KM = 100  # two all-day entries further apart than this cannot both be attended
 
@@ -51,14 +52,16 @@ class Conflicts(msgspec.Struct, frozen=True):
 def conflicts_of(
     entries: Iterable[Entry], stops: Iterable[Stop], *, opens: time, closes: time, country: str
 ) -> list[Conflict]:
-    """Every conflict among entries that stand, by day, severity and time."""
+    """The conflicts among entries that stand, by day, severity and time; at most 1,000 of a kind."""
     entries = list(entries)
-    found = [
-        *_overlaps(entries),
-        *_too_far(list(stops)),
-        *_two_places(entries, country),
-        *_outside_hours(entries, opens, closes),
-    ]
+    every = (
+        _overlaps(entries),
+        _too_far(list(stops)),
+        _two_places(entries, country),
+        _outside_hours(entries, opens, closes),
+    )
+    # A calendar in which everything overlaps has a square number of conflicts: nobody reads more than some.
+    found = [conflict for kind in every for conflict in itertools.islice(kind, MAX_OF_A_KIND)]
     return sorted(found, key=lambda c: (c.start.date(), _ORDER[c.severity], c.start, c.titles))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import msgspec
@@ -108,19 +108,30 @@ def minutes_between(start: datetime, end: datetime) -> int:
     return int((end.timestamp() - start.timestamp()) // 60)
 
 
-def free_text(busy: Iterable[Busy], free: Iterable[Slot], days: Iterable[date]) -> str:
-    """Busy and free times for a person, day by day."""
+def free_text(busy: Iterable[Busy], free: Iterable[Slot], start: datetime, end: datetime) -> str:
+    """Busy and free times between two moments for a person, day by day."""
+    slots, stretches = dict[date, list[str]](), dict[date, list[str]]()
+    for slot in free:
+        slots.setdefault(slot.start.date(), []).append(f"{slot.start:%H:%M}\N{EN DASH}{slot.end:%H:%M}")
+    for stretch in busy:
+        mark = " (tentative)" if stretch.tentative else ""
+        for day in _days(stretch.start, stretch.end):
+            told = f"  busy {_from(stretch, day)}{mark}: {', '.join(stretch.titles)}"
+            stretches.setdefault(day, []).append(told)
     lines: list[str] = []
-    busy, free = list(busy), list(free)
-    for day in days:
+    for day in _days(start, end):
         lines += [*([""] if lines else []), heading(day)]
-        slots = [f"{s.start:%H:%M}\N{EN DASH}{s.end:%H:%M}" for s in free if s.start.date() == day]
-        lines.append(f"  free {', '.join(slots)}" if slots else "  no free time in working hours")
-        for stretch in busy:
-            if stretch.start.date() <= day <= (stretch.end - timedelta(microseconds=1)).date():
-                mark = " (tentative)" if stretch.tentative else ""
-                lines.append(f"  busy {_from(stretch, day)}{mark}: {', '.join(stretch.titles)}")
+        lines.append(f"  free {', '.join(slots[day])}" if day in slots else "  no free time in working hours")
+        lines += stretches.get(day, [])
     return "\n".join(lines)
+
+
+def _days(start: datetime, end: datetime) -> Iterator[date]:
+    last = (end - timedelta(microseconds=1)).date()
+    day = start.date()
+    while day <= last:
+        yield day
+        day += timedelta(days=1)
 
 
 def _from(stretch: Busy, day: date) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime, time, timedelta, tzinfo
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 
@@ -15,14 +16,17 @@ from pea.agents._agenda import Agenda, Entry
 from pea.agents._conflicts import Conflicts
 from pea.agents._freebusy import FreeBusy
 from pea.agents._stops import stops_of
-from pea.workspace.calendars import Calendars, Days
-from pea.workspace.files import SourceReport
+from pea.workspace.calendars import Calendars
+from pea.workspace.files import Refusal, SourceReport
 from pea.workspace.files_cache import ReadCache
 from pea.workspace.places import find
 
 READING_SHARE = 0.6  # of the time left may go into reading new files; what is not read by then is said to be pending
 MAX_READING_S = 10.0
 FIRST_YEAR, LAST_YEAR = 2, 9990
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 DayCount = Annotated[int, msgspec.Meta(ge=1, le=366)]
 Minutes = Annotated[int, msgspec.Meta(ge=1, le=1440)]
@@ -53,10 +57,7 @@ class Calendar(Agent):
         ``day`` is today when not given. Cancelled and declined entries are listed apart, in ``dropped``.
         """
         day = ctx.now().date() if day is None else day
-        found, sources = await self._between(ctx, *_span(ctx, day, days))
-        standing, dropped = _agenda.parted(_entries(ctx, found))
-        agenda = Agenda(day, days, _zone_name(ctx), standing, dropped, found.notes, sources, "")
-        return msgspec.structs.replace(agenda, text=_agenda.agenda_text(agenda))
+        return await self._answer(ctx, _agenda_of, *_span(ctx, day, days), day, days, _zone_name(ctx))
 
     @capability("calendar.freebusy", timeout="4s", idempotent=True)
     async def freebusy(
@@ -77,26 +78,7 @@ class Calendar(Agent):
         that are cancelled, declined or shown as free take no time; a stretch is tentative when all in it is.
         """
         hours = _hours(opens, closes)
-        begins, ends = _moments(ctx, start, end, day, days)
-        found, sources = await self._between(ctx, begins, ends)
-        standing, _ = _agenda.parted(_entries(ctx, found))
-        zone = ctx.settings.zone
-        busy = _freebusy.busy_stretches(standing, begins, ends)
-        windows = _freebusy.working_windows(begins, ends, *hours, weekends=weekends, zone=zone)
-        free = _freebusy.free_slots(busy, windows, minutes=minutes)
-        last = (ends - timedelta(microseconds=1)).date()
-        every = [begins.date() + timedelta(days=n) for n in range((last - begins.date()).days + 1)]
-        return FreeBusy(
-            start=begins,
-            end=ends,
-            busy=busy,
-            free=free,
-            busy_minutes=sum(_freebusy.minutes_between(b.start, b.end) for b in busy),
-            free_minutes=sum(slot.minutes for slot in free),
-            notes=found.notes,
-            sources=sources,
-            text=_freebusy.free_text(busy, free, every) + "\n\n" + sources.text(),
-        )
+        return await self._answer(ctx, _freebusy_of, *_moments(ctx, start, end, day, days), hours, minutes, weekends)
 
     @capability("calendar.conflicts", timeout="4s", idempotent=True)
     async def conflicts(
@@ -113,42 +95,80 @@ class Calendar(Agent):
         """
         hours = _hours(opens, closes)
         day = ctx.now().date() if day is None else day
-        found, sources = await self._between(ctx, *_span(ctx, day, days))
-        standing, _ = _agenda.parted(_entries(ctx, found))
         user = ctx.settings.user
-        every = await ctx.compute(_conflicts_of, user.home, user.country, standing, hours)
-        shown, more = every[: _conflicts.MAX_CONFLICTS], max(0, len(every) - _conflicts.MAX_CONFLICTS)
-        text = _conflicts.conflicts_text(day, days, shown, more)
-        return Conflicts(day, days, tuple(shown), more, found.notes, sources, f"{text}\n\n{sources.text()}")
+        return await self._answer(ctx, _conflicts_of, *_span(ctx, day, days), day, days, hours, user.home, user.country)
 
-    async def _between(self, ctx: Context, start: datetime, end: datetime) -> tuple[Days, SourceReport]:
+    async def _answer(
+        self,
+        ctx: Context,
+        function: Callable[Concatenate[_Found, P], T],
+        start: datetime,
+        end: datetime,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Read what changed, find what is between two moments, and let ``function`` make the answer, off the loop."""
         async with self._opening:
             if self._calendars is None:
                 self._cache = _cache(ctx)
                 self._calendars = Calendars(_workspace(ctx), cache=self._cache)
+        calendars, zone = self._calendars, ctx.settings.zone
+        emails = frozenset(email.lower() for email in ctx.settings.user.emails)
         budget_s = max(0.05, min(MAX_READING_S, READING_SHARE * ctx.remaining_s))
-        calendars = self._calendars
+
+        def read_and_answer() -> T:
+            calendars.refresh(budget_s=budget_s)
+            days = calendars.between(start, end, zone, budget_s=budget_s)
+            standing, dropped = _agenda.parted(_agenda.entry_of(event, emails) for event in days.events)
+            found = _Found(start, end, standing, dropped, days.notes, calendars.report())
+            return function(found, *args, **kwargs)
+
         with ctx.step("calendars.read"):
-            found = await ctx.compute(_read, calendars, start, end, ctx.settings.zone, budget_s)
-        return found, calendars.report()
+            return await ctx.compute(read_and_answer)
 
 
-def _read(calendars: Calendars, start: datetime, end: datetime, zone: tzinfo, budget_s: float) -> Days:
-    calendars.refresh(budget_s=budget_s)
-    return calendars.between(start, end, zone, budget_s=budget_s)
+class _Found(NamedTuple):
+    """What stands in the calendars between two moments, and what it was read from."""
+
+    start: datetime
+    end: datetime
+    standing: tuple[Entry, ...]
+    dropped: tuple[Entry, ...]
+    notes: tuple[Refusal, ...]
+    sources: SourceReport
 
 
-def _conflicts_of(
-    home: str, country: str, entries: tuple[Entry, ...], hours: tuple[time, time]
-) -> list[_conflicts.Conflict]:
+def _agenda_of(found: _Found, day: date, days: int, zone: str) -> Agenda:
+    agenda = Agenda(day, days, zone, found.standing, found.dropped, found.notes, found.sources, "")
+    return msgspec.structs.replace(agenda, text=_agenda.agenda_text(agenda))
+
+
+def _freebusy_of(found: _Found, hours: tuple[time, time], minutes: int, weekends: bool) -> FreeBusy:  # noqa: FBT001
+    start, end = found.start, found.end
+    zone = start.tzinfo or UTC
+    busy = _freebusy.busy_stretches(found.standing, start, end)
+    windows = _freebusy.working_windows(start, end, *hours, weekends=weekends, zone=zone)
+    free = _freebusy.free_slots(busy, windows, minutes=minutes)
+    return FreeBusy(
+        start=start,
+        end=end,
+        busy=busy,
+        free=free,
+        busy_minutes=sum(_freebusy.minutes_between(b.start, b.end) for b in busy),
+        free_minutes=sum(slot.minutes for slot in free),
+        notes=found.notes,
+        sources=found.sources,
+        text=f"{_freebusy.free_text(busy, free, start, end)}\n\n{found.sources.text()}",
+    )
+
+
+def _conflicts_of(found: _Found, day: date, days: int, hours: tuple[time, time], home: str, country: str) -> Conflicts:
     base = find(home, country=country) if home else None
-    stops = stops_of(entries, base, country)
-    return _conflicts.conflicts_of(entries, stops, opens=hours[0], closes=hours[1], country=country)
-
-
-def _entries(ctx: Context, found: Days) -> list[Entry]:
-    emails = frozenset(email.lower() for email in ctx.settings.user.emails)
-    return [_agenda.entry_of(event, emails) for event in found.events]
+    stops = stops_of(found.standing, base, country)
+    every = _conflicts.conflicts_of(found.standing, stops, opens=hours[0], closes=hours[1], country=country)
+    shown, more = every[: _conflicts.MAX_CONFLICTS], max(0, len(every) - _conflicts.MAX_CONFLICTS)
+    text = f"{_conflicts.conflicts_text(day, days, shown, more)}\n\n{found.sources.text()}"
+    return Conflicts(day, days, tuple(shown), more, found.notes, found.sources, text)
 
 
 def _workspace(ctx: Context) -> Path:

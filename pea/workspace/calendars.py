@@ -103,7 +103,9 @@ class Calendars:
         with self._lock:
             if whole and placed is self._placed:
                 self._windows[key] = days
-                while len(self._windows) > WINDOWS_KEPT:
+                while (
+                    len(self._windows) > WINDOWS_KEPT or sum(len(d.events) for d in self._windows.values()) > MAX_EVENTS
+                ):
                     self._windows.popitem(last=False)
         return days
 

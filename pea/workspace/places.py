@@ -7,6 +7,7 @@ it happens to be one.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Literal, NamedTuple
 
@@ -89,6 +90,7 @@ class Journey(msgspec.Struct, frozen=True):
     how: str
 
 
+@functools.lru_cache(maxsize=4096)
 def find(location: str, *, country: str = "", near: tuple[float, float] | None = None) -> Place | None:
     """The place a location names, or None for rooms, links, streets without a city and words nobody can place.
 
@@ -113,6 +115,7 @@ def find(location: str, *, country: str = "", near: tuple[float, float] | None =
     return None
 
 
+@functools.lru_cache(maxsize=1024)
 def place_at(point: tuple[float, float]) -> Place | None:
     """The place at a (latitude, longitude), called after the nearest city; None when none is within 150 km."""
     if not (-90 <= point[0] <= 90 and -180 <= point[1] <= 180):
