@@ -30,13 +30,14 @@ class CurrentSpan(_AgnosticContextManager[ApiSpan]):
     _span: ApiSpan
     _token: Token[Context]
 
-    def __init__(self, tracer: Tracer, arguments: tuple[Any, ...], ways: tuple[bool, bool, bool]) -> None:
-        self._tracer = tracer
-        self._arguments = arguments
-        self._ways = ways
+    def __init__(self) -> None:
+        """`Tracer.start_as_current_span` fills the slots itself: a constructor call would cost as much again."""
+        raise TypeError("CurrentSpan must be made by a tracer.")
 
     def _recreate_cm(self) -> CurrentSpan:
-        return CurrentSpan(self._tracer, self._arguments, self._ways)
+        entry = object.__new__(CurrentSpan)
+        entry._tracer, entry._arguments, entry._ways = self._tracer, self._arguments, self._ways
+        return entry
 
     def __enter__(self) -> ApiSpan:
         span = self._tracer.span(*self._arguments)
@@ -53,7 +54,7 @@ class CurrentSpan(_AgnosticContextManager[ApiSpan]):
         span = self._span
         try:
             # What inherits BaseException directly (GeneratorExit, CancelledError) is not an error to the API.
-            if isinstance(value, Exception) and span.is_recording():
+            if value is not None and isinstance(value, Exception) and span.is_recording():
                 record, mark, _ = self._ways
                 if record:
                     span.record_exception(value)

@@ -19,9 +19,23 @@ LinkRecord: TypeAlias = tuple[SpanContext, dict[str, AnyValue], int]
 
 
 class Trace:
-    """What a trace's spans in this process share: id, flags, and the state that their contexts carry."""
+    """What a trace's spans in this process share: its id, and what their contexts carry beside it.
 
-    __slots__ = ("flags", "sampled", "state", "trace_id")
+    This one is a trace that began here, sampled, with a random id and no trace state, as nearly all do.
+    """
+
+    __slots__ = ("trace_id",)
+
+    trace_id: int
+    flags: TraceFlags = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
+    sampled: bool = True
+    state: TraceState | None = None
+
+
+class CarriedTrace(Trace):
+    """A trace with flags and a state of its own: from another process, or as a sampler decided."""
+
+    __slots__ = ("flags", "sampled", "state")
 
     def __init__(self, trace_id: int, flags: TraceFlags, state: TraceState | None) -> None:
         self.trace_id = trace_id

@@ -18,14 +18,13 @@ from pea.telemetry.active import ActiveSpan, UnrecordedSpan
 from pea.telemetry.buffer import Buffer
 from pea.telemetry.context import SPAN_KEY, Context, current
 from pea.telemetry.current import CurrentSpan
-from pea.telemetry.extra import Extra, Trace, worth_linking
+from pea.telemetry.extra import CarriedTrace, Extra, Trace, worth_linking
 from pea.telemetry.ids import RandomIds, bits
 from pea.telemetry.limits import Limits, bounded, plain_copy
 from pea.telemetry.readable import snapshot
 from pea.telemetry.span import UNSET, Span
 
 _INTERNAL = SpanKind.INTERNAL
-_SAMPLED = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
 _FLAGS = tuple(TraceFlags(bits_) for bits_ in range(4))
 _new = object.__new__
 
@@ -108,11 +107,11 @@ class Tracer(SdkTracer):
         end_on_exit: bool = True,  # noqa: FBT001, FBT002
     ) -> CurrentSpan:
         """A context manager, and decorator of functions and coroutine functions, that starts a span when entered."""
-        return CurrentSpan(
-            self,
-            (name, attributes, context, kind, links, start_time, Span),
-            (record_exception, set_status_on_exception, end_on_exit),
-        )
+        entry = _new(CurrentSpan)
+        entry._tracer = self
+        entry._arguments = (name, attributes, context, kind, links, start_time, Span)
+        entry._ways = (record_exception, set_status_on_exception, end_on_exit)
+        return entry
 
     def span(
         self,
@@ -137,7 +136,9 @@ class Tracer(SdkTracer):
             parent_id: int = above.span_id  # type: ignore[attr-defined]
             span_id = bits(64) or 1
         elif above is None and self._roots_at_once:
-            trace, parent_id = Trace(bits(128) or 1, _SAMPLED, None), 0
+            trace = _new(Trace)
+            trace.trace_id = bits(128) or 1
+            parent_id = 0
             span_id = bits(64) or 1
         else:
             decided = self._decide(name, parent, kind, attributes, links)
@@ -238,4 +239,4 @@ class Tracer(SdkTracer):
         self._tracer_metrics.start_span(parent, result.decision)
         if result.decision is Decision.DROP:
             return UnrecordedSpan(SpanContext(trace_id, span_id, False, flags, result.trace_state))
-        return Trace(trace_id, flags, result.trace_state), span_id, parent, result.attributes
+        return CarriedTrace(trace_id, flags, result.trace_state), span_id, parent, result.attributes
