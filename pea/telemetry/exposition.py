@@ -8,7 +8,7 @@ buckets, each with the last trace that fell into it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import format_span_id, format_trace_id
@@ -22,13 +22,21 @@ _UNITS = {"s": "seconds", "By": "bytes", "ms": "milliseconds"}
 _NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_]+")
 
 
-def expose(families: list[Family], resource: Mapping[str, Any], accept: str | None) -> tuple[bytes, str]:
-    """The body and its content type, as the Accept header asks."""
+PAUSE_EVERY = 32  # samples
+
+
+def expose(
+    families: list[Family],
+    resource: Mapping[str, Any],
+    accept: str | None,
+    pause: Callable[[], None] = lambda: None,
+) -> tuple[bytes, str]:
+    """The body and its content type, as the Accept header asks; ``pause`` is called after each few samples."""
     from prometheus_client.exposition import choose_encoder
     from prometheus_client.registry import CollectorRegistry
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(families, resource))
+    registry.register(_Collector(families, resource, pause))
     encode, content_type = choose_encoder(accept or "")
     return encode(registry), content_type
 
@@ -45,7 +53,8 @@ def prometheus_name(name: str, unit: str, instrument: str) -> str:
 class _Collector:
     """prometheus-client's way in: gives the families once."""
 
-    def __init__(self, families: list[Family], resource: Mapping[str, Any]) -> None:
+    def __init__(self, families: list[Family], resource: Mapping[str, Any], pause: Callable[[], None]) -> None:
+        self._pause = pause
         self._families = families
         self._resource = resource
 
@@ -57,7 +66,23 @@ class _Collector:
         yield target
         for family in self._families:
             if family.histograms or family.numbers:
-                yield _family(family)
+                metric = _family(family)
+                metric.samples = _Pausing(metric.samples, self._pause)
+                yield metric
+
+
+class _Pausing(list[Any]):
+    """Samples that let others have the interpreter while they are written out."""
+
+    def __init__(self, samples: list[Any], pause: Callable[[], None]) -> None:
+        super().__init__(samples)
+        self._pause = pause
+
+    def __iter__(self) -> Iterator[Any]:
+        for place, sample in enumerate(super().__iter__()):
+            if place % PAUSE_EVERY == 0:
+                self._pause()
+            yield sample
 
 
 def _family(family: Family) -> Metric:

@@ -7,8 +7,10 @@ import atexit
 import contextlib
 import logging
 import os
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
@@ -22,13 +24,17 @@ from pea.telemetry.exports import Exports, temporality
 from pea.telemetry.figures import CallFigures, call_figures
 from pea.telemetry.fold import SCOPE, Fold
 from pea.telemetry.loop_lag import LoopMonitor
-from pea.telemetry.metrics import LabelValue, MetricStore, Reading
+from pea.telemetry.metrics import LabelValue, MetricStore, Reading, fine_histogram
 from pea.telemetry.process import ProcessFigures
 from pea.telemetry.provider import TracerProvider
 from pea.telemetry.recent import Recent
 from pea.telemetry.status import Status
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+WARM_AFTER_S = 2.0
 
 
 class Telemetry:
@@ -72,6 +78,7 @@ class Telemetry:
             return
         self._task = loop.create_task(self._drain.run(), name="pea-drain")
         self.monitor.start()
+        loop.call_later(WARM_AFTER_S, _warm)
 
     def install_global(self) -> bool:
         """Make this provider the process's global one; False when another has been installed before."""
@@ -93,7 +100,7 @@ class Telemetry:
         """Hand on every span that has ended and have it exported; False when the flush timeout did not suffice."""
         await self._drain.drain_politely()
         self._exports.ship()
-        return await _aside(self._exports.outbox.flush, self._flush_timeout_s)
+        return await _aside(lambda: self._exports.outbox.flush(self._flush_timeout_s))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """`flush` for the OpenTelemetry API, from any thread; blocks."""
@@ -117,7 +124,7 @@ class Telemetry:
         except TimeoutError:
             _log.warning("spans are still ending at shutdown: the rest is not exported")
         self._exports.ship()
-        await _aside(self._exports.outbox.close, max(deadline - loop.time(), 0.0))
+        await _aside(lambda: self._exports.outbox.close(max(deadline - loop.time(), 0.0)))
         self._end()
 
     def shutdown(self) -> None:
@@ -132,6 +139,14 @@ class Telemetry:
         self._exports.ship()
         self._exports.outbox.close(self._flush_timeout_s)
         self._end()
+
+    async def scrape(self, accept: str | None = None) -> tuple[bytes, str]:
+        """`exposition` for a busy loop: callbacks are read here, the text is written in a thread that gives way."""
+        from pea.telemetry.exposition import expose
+        from pea.telemetry.otlp_metrics import breathe
+
+        families, resource = self.metrics.collect(), self.provider.resource.attributes
+        return await _aside(lambda: expose(families, resource, accept, breathe))
 
     def exposition(self, accept: str | None = None) -> tuple[bytes, str]:
         """The body and content type of `/metrics`, in the format that the Accept header asks for."""
@@ -198,13 +213,18 @@ class Telemetry:
         return [({names.PEA_TELEMETRY_OUTCOME: outcome}, count) for outcome, count in counts.items()]
 
 
-async def _aside(work: Callable[[float], bool], timeout_s: float) -> bool:
-    """Wait in a thread of its own: the loop's executor may be full of work that has not ended."""
-    executor = ThreadPoolExecutor(1, thread_name_prefix="pea-flush")
+async def _aside(work: Callable[[], T]) -> T:
+    """Wait for work in a thread of its own: the loop's executor may be full of work that has not ended."""
+    executor = ThreadPoolExecutor(1, thread_name_prefix="pea-telemetry")
     try:
-        return await asyncio.get_running_loop().run_in_executor(executor, work, timeout_s)
+        return await asyncio.get_running_loop().run_in_executor(executor, work)
     finally:
         executor.shutdown(wait=False)
+
+
+def _warm() -> None:
+    """Import numpy, which folding needs, in a thread once starting up is over: else the first fold would stall."""
+    threading.Thread(target=fine_histogram, name="pea-warm", daemon=True).start()
 
 
 def _resource(service_name: str) -> Resource:
