@@ -180,6 +180,78 @@ class StoreSettings(_Section, frozen=True):
     ingest_waiting: Bytes = Bytes(64 << 20)  # bodies being read in; more are answered with 429
 
 
+class L1Settings(_Section, frozen=True):
+    """Each agent's own memory: least recently used leaves first."""
+
+    on: bool = True
+    size: Bytes = Bytes(50_000_000)
+    entries: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 10_000
+    age: Seconds = Seconds(300.0)
+    policy: Literal["lru", "fifo", "ttl"] = "lru"
+
+
+class L2Settings(_Section, frozen=True):
+    """The process's memory, shared by all agents."""
+
+    on: bool = True
+    size: Bytes = Bytes(200_000_000)
+    entries: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 100_000
+    age: Seconds = Seconds(900.0)
+    policy: Literal["adaptive", "clock", "s3-fifo", "tinylfu"] = "adaptive"
+
+
+class L3Settings(_Section, frozen=True):
+    """Redis, shared by the processes of a fleet; off without a URL. Its size and LRU policy are the server's."""
+
+    url: str = ""  # redis://host:6379/0
+    prefix: str = "pea"
+    age: Seconds = Seconds(3_600.0)
+    budget: Seconds = Seconds(0.005)  # what a lookup may take before it counts as a miss
+    lease: Seconds = Seconds(5.0)  # how long other processes leave a computation to the one that began it
+    compress_above: Bytes = Bytes(4_096)
+
+
+class L4Settings(_Section, frozen=True):
+    """Disk, kept over restarts."""
+
+    on: bool = True
+    directory: str = ""  # empty: `cache` below the state directory
+    size: Bytes = Bytes(1_000_000_000)
+    age: Seconds = Seconds(86_400.0)
+    budget: Seconds = Seconds(0.02)
+    compress_above: Bytes = Bytes(4_096)
+
+
+class InvalidationRule(_Section, frozen=True):
+    """When one of ``on`` happens (an event, or the dropping of a pattern), what ``drop`` matches is dropped.
+
+    Patterns are names of parts parted by ``:``; ``*`` stands for one part, or for the rest at the end, ``{agent}`` for
+    the event's variable.
+    """
+
+    on: tuple[str, ...]
+    drop: tuple[str, ...]
+
+
+class CacheSettings(_Section, frozen=True):
+    """The four tiers, and what makes their entries stale."""
+
+    on: bool = True
+    ttl: Seconds = Seconds(900.0)  # of an entry whose namespace says nothing else
+    stale: Seconds = Seconds(0.0)  # how long an entry is still served while it is computed anew
+    negative_ttl: Seconds = Seconds(30.0)
+    l1: L1Settings = L1Settings()
+    l2: L2Settings = L2Settings()
+    l3: L3Settings = L3Settings()
+    l4: L4Settings = L4Settings()
+    invalidation: tuple[InvalidationRule, ...] = (
+        InvalidationRule(on=("calendar-update", "meeting-created", "meeting-cancelled"), drop=("calendar:*",)),
+        InvalidationRule(on=("calendar:*",), drop=("optimisation:*", "travel:*")),
+        InvalidationRule(on=("agent-status-change", "agent-restart"), drop=("agent:{agent}:*",)),
+        InvalidationRule(on=("agent:*",), drop=("system:health:*", "task:assignments:*")),
+    )
+
+
 class Settings(_Section, frozen=True):
     """Everything that can be configured."""
 

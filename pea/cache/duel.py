@@ -1,0 +1,71 @@
+"""Which eviction policy suits the requests: each is run on the same sample of the keys, in small, and its hits counted.
+
+A cache of a 2⁻ʳ-th of the size, asked only for a 2⁻ʳ-th of the keys (by hash), hits about as often as the whole
+(Waldspurger et al., "Cache Modeling and Optimization using Miniature Simulations", USENIX ATC 2017).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+
+from pea.cache.miniature import UNLIMITED, Miniature
+from pea.cache.two_queues import POLICIES, Policy
+
+_DENSITY = 8.0  # a cache of n entries is sampled to between this times √n and twice as many
+_ROUND = 2  # asks per entry of a miniature between two verdicts
+_FADE = 0.9  # what a former round counts for
+_LEAD = 0.004  # of all asks: by less than this no policy is left for another
+_SPREAD = 0x9E3779B97F4A7C15  # 2⁶⁴ over the golden ratio: small integers and multiples of 2 are spread too
+
+
+class Duel:
+    """A judge for `pea.cache.two_queues.TwoQueues`."""
+
+    __slots__ = ("_asks", "_held", "_limit", "_mask", "_minis", "_score", "_total")
+
+    def __init__(self) -> None:
+        self._held = 0
+        self._limit = 0  # entries of a miniature; 0 until the cache has been full
+        self._mask = 0
+        self._minis = [Miniature(policy) for policy in POLICIES]
+        self._score = dict.fromkeys(POLICIES, 0.0)
+        self._asks = 0
+        self._total = 0.0
+
+    def samples(self, key: Hashable) -> bool:
+        """Whether a key belongs to the sample."""
+        return not (hash(key) * _SPREAD >> 40) & self._mask
+
+    def ask(self, key: Hashable) -> None:
+        """Put a request to every miniature."""
+        mark = hash(key)
+        if (mark * _SPREAD >> 40) & self._mask:  # of a former, denser sample
+            return
+        self._asks += 1
+        for mini in self._minis:
+            mini.ask(mark)
+
+    def verdict(self, policy: Policy, held: int, *, full: bool) -> Policy:
+        """The policy that hits clearly more often than ``policy``, else that; ``held`` is how many entries there are."""
+        if not self._held * 0.8 <= held <= self._held * 1.25 or (full and not self._limit):
+            self._fit(held, full=full or bool(self._limit))
+        if not self._limit or self._asks < _ROUND * self._limit:
+            return policy
+        self._total = self._total * _FADE + self._asks
+        for mini in self._minis:
+            self._score[mini.policy] = self._score[mini.policy] * _FADE + mini.hits
+            mini.hits = 0
+        self._asks = 0
+        best = max(self._score, key=self._score.__getitem__)
+        return best if self._score[best] - self._score[policy] > _LEAD * self._total else policy
+
+    def _fit(self, held: int, *, full: bool) -> None:
+        """The cache has grown or shrunk: sample as densely as suits it, keep what the miniatures hold of that."""
+        self._held = held
+        rank = int(math.sqrt(held) / _DENSITY).bit_length()
+        self._mask = (1 << rank) - 1
+        self._limit = max(held >> rank, 8) if full else 0
+        for mini in self._minis:
+            mini.thin(lambda mark: not (mark * _SPREAD >> 40) & self._mask)
+            mini.resize(self._limit or UNLIMITED)

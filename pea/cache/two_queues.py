@@ -1,0 +1,305 @@
+"""L2: a bounded mapping under one of three eviction policies, which may be changed at any time.
+
+All three work on the same two queues, a small one for newcomers and a main one that a clock hand goes round:
+
+- ``clock``: everything enters main (an LRU that needs no moving; best where the working set drifts);
+- ``s3-fifo``: newcomers pass through a small queue, and come back by a ghost list (Yang et al., SOSP 2023);
+- ``tinylfu``: out of a smaller queue only what was asked for more often than main's next victim is admitted (Einziger
+  et al., 2017; best against loops and scans). Counts are exact, kept on the entries and the ghosts, and halved by age.
+
+A judge (`pea.cache.duel`) may say which policy to follow. A hit costs one increment, whatever the policy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from typing import Generic, Literal, Protocol, TypeVar
+
+from pea.cache.counts import TierStats
+from pea.cache.ghosts import GHOST_BYTES, Ghosts
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+Policy = Literal["clock", "s3-fifo", "tinylfu"]
+POLICIES: tuple[Policy, ...] = ("clock", "s3-fifo", "tinylfu")
+
+ENTRY_BYTES = 480
+SMALL = {"clock": 0.0, "s3-fifo": 0.1, "tinylfu": 0.01}
+MOST_VISITS = {"clock": 1, "s3-fifo": 3, "tinylfu": 3}
+MOST_COUNT = 15  # as in the sketches of TinyLFU: a former favourite can be overtaken
+GHOSTS_PER_ENTRY = {"clock": 0.5, "s3-fifo": 0.5, "tinylfu": 4.0}  # of each of the two generations
+_GHOST_SHARE = 1 / 16  # of the bytes, at most
+AGE_EVERY = 6  # requests per entry between two halvings of the counts
+_AGE_SLICE = 64  # entries halved per insertion: no pause, whatever the size
+
+
+class Judge(Protocol):
+    """Says which policy to follow, from what it is told of some of the requests."""
+
+    def samples(self, key: Hashable) -> bool:
+        """Whether this key's requests are to be told."""
+
+    def ask(self, key: Hashable) -> None:
+        """A sampled key was asked for."""
+
+    def verdict(self, policy: Policy, held: int, *, full: bool) -> Policy:
+        """Which policy to follow from now on; ``held`` is how many entries there are, ``full`` if one just had to leave."""
+
+
+class _Node(Generic[K, V]):
+    """An entry: ``count`` requests, ``base`` the count at which the clock hand will pass it by."""
+
+    __slots__ = ("base", "came", "count", "key", "main", "sampled", "size", "until", "value")
+
+    key: K
+    value: V
+    until: float
+    came: float
+    size: int
+    count: int
+    base: int
+    main: bool
+    sampled: bool
+
+
+class TwoQueues(Generic[K, V]):
+    """Bounded by bytes (ghosts included), entries and age; ``policy`` is followed until ``judge`` prefers another.
+
+    ``left`` is called with each key that leaves by itself (bounds or age), not for `pop` and `clear`.
+    """
+
+    __slots__ = (
+        "_age_at", "_age_s", "_ageing", "_clock", "_ghosts", "_judge", "_left", "_main", "_most_ghosts", "_nodes", "_small",
+        "_small_bytes", "dropped", "evicted_age", "evicted_size", "hits", "limit_bytes", "limit_entries", "misses",
+        "policy", "refused", "size_bytes",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        limit_bytes: int,
+        limit_entries: int,
+        age_s: float,
+        *,
+        policy: Policy = "tinylfu",
+        judge: Judge | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        left: Callable[[K], object] | None = None,
+    ) -> None:
+        self.limit_bytes = limit_bytes
+        self.limit_entries = limit_entries
+        self.policy: Policy = policy
+        self.hits = self.misses = self.size_bytes = 0
+        self.evicted_size = self.evicted_age = self.dropped = self.refused = 0
+        self._age_s = age_s
+        self._clock = clock
+        self._left = left
+        self._nodes: dict[K, _Node[K, V]] = {}
+        self._small: OrderedDict[K, _Node[K, V]] = OrderedDict()
+        self._main: OrderedDict[K, _Node[K, V]] = OrderedDict()
+        self._small_bytes = 0
+        self._ghosts = Ghosts()
+        self._most_ghosts = limit_bytes * _GHOST_SHARE / (2 * GHOST_BYTES)
+        self._judge = judge
+        self._age_at = 0
+        self._ageing: list[_Node[K, V]] = []
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __contains__(self, key: K) -> bool:
+        """Whether an entry is held, without counting a lookup; it may have expired."""
+        return key in self._nodes
+
+    def __iter__(self) -> Iterator[K]:
+        """The keys, in no order that means anything."""
+        return iter(list(self._nodes))
+
+    def get(self, key: K) -> V | None:
+        """The value, or None when there is none or its time has passed."""
+        node = self._nodes.get(key)
+        if node is None:
+            self.misses += 1
+            return None
+        if self._clock() >= node.until:
+            self._remove(node)
+            self.evicted_age += 1
+            self.misses += 1
+            if self._left is not None:
+                self._left(key)
+            return None
+        node.count += 1
+        if node.sampled and self._judge is not None:
+            self._judge.ask(key)
+        self.hits += 1
+        return node.value
+
+    def put(self, key: K, value: V, size_bytes: int, ttl_s: float | None = None) -> bool:
+        """Hold ``value``, at most ``ttl_s`` seconds and never beyond the tier's age; False when it was not taken.
+
+        Whatever was held under the key is gone in either case.
+        """
+        size = size_bytes + ENTRY_BYTES
+        now = self._clock()
+        age = self._age_s if ttl_s is None or ttl_s > self._age_s else ttl_s
+        old = self._nodes.get(key)
+        if old is not None:
+            self._remove(old)
+        if size > self.limit_bytes or not self.limit_entries or age <= 0:
+            self.refused += 1
+            return False
+        ghost = self._ghosts.recall(key)
+        node: _Node[K, V] = _Node()
+        node.key, node.value, node.size = key, value, size
+        node.until, node.came = now + age, now
+        before = old.count if old is not None else (ghost or 0)
+        node.count = node.base = before + 1
+        judge = self._judge
+        node.sampled = judge is not None and judge.samples(key)
+        if node.sampled and judge is not None:
+            judge.ask(key)
+        node.main = (
+            self.policy == "clock" or (old is not None and old.main) or (ghost is not None and self.policy == "s3-fifo")
+        )
+        self._enter(node)
+        room = self.limit_bytes - len(self._ghosts) * GHOST_BYTES
+        full = self.size_bytes > room or len(self._nodes) > self.limit_entries
+        while self.size_bytes > room or len(self._nodes) > self.limit_entries:
+            self._evict()
+        self._tick(full=full)
+        return self._nodes.get(key) is node
+
+    def pop(self, key: K) -> V | None:
+        """Take an entry out; counted as dropped."""
+        node = self._nodes.get(key)
+        if node is None:
+            return None
+        self._remove(node)
+        self.dropped += 1
+        return node.value
+
+    def clear(self) -> None:
+        """Take everything out; what has been learnt of the requests is forgotten too."""
+        self.dropped += len(self._nodes)
+        for held in (self._nodes, self._small, self._main):
+            held.clear()
+        self._ageing.clear()
+        self._ghosts.clear()
+        self.size_bytes = self._small_bytes = 0
+
+    def stats(self, tier: str = "l2", owner: str = "") -> TierStats:
+        """What has been counted."""
+        first = next(iter(self._small.values()), None) or next(iter(self._main.values()), None)
+        return TierStats(
+            tier=tier,
+            owner=owner,
+            policy=self.policy,
+            hits=self.hits,
+            misses=self.misses,
+            entries=len(self._nodes),
+            size_bytes=self.size_bytes + len(self._ghosts) * GHOST_BYTES,
+            limit_bytes=self.limit_bytes,
+            limit_entries=self.limit_entries,
+            evicted_size=self.evicted_size,
+            evicted_age=self.evicted_age,
+            dropped=self.dropped,
+            refused=self.refused,
+            oldest_s=None if first is None else self._clock() - first.came,
+        )
+
+    def _enter(self, node: _Node[K, V]) -> None:
+        self._nodes[node.key] = node
+        self.size_bytes += node.size
+        if node.main:
+            self._main[node.key] = node
+        else:
+            self._small[node.key] = node
+            self._small_bytes += node.size
+
+    def _remove(self, node: _Node[K, V]) -> None:
+        key = node.key
+        del self._nodes[key]
+        self.size_bytes -= node.size
+        if node.main:
+            del self._main[key]
+        else:
+            del self._small[key]
+            self._small_bytes -= node.size
+
+    def _evict(self) -> None:
+        """Let one entry go, or move one from small to main."""
+        small, main = self._small, self._main
+        share = SMALL[self.policy]
+        crowded = self._small_bytes > share * self.limit_bytes or len(small) > max(1, int(share * self.limit_entries))
+        if not small or (main and not crowded):
+            self._lose(self._hand())
+            return
+        node = next(iter(small.values()))
+        if self.policy == "s3-fifo":
+            if node.count > node.base:
+                self._promote(node)
+            else:
+                self._lose(node)
+            return
+        if self.policy == "tinylfu" and self._main_is_full():
+            victim = self._hand()
+            if node.count <= min(victim.count, MOST_COUNT):
+                self._lose(node)
+                return
+            self._lose(victim)
+        self._promote(node)
+
+    def _main_is_full(self) -> bool:
+        share = SMALL[self.policy]
+        rest_bytes = (1 - share) * self.limit_bytes
+        rest_entries = self.limit_entries - max(1, int(share * self.limit_entries))
+        return self.size_bytes - self._small_bytes >= rest_bytes or len(self._main) >= rest_entries
+
+    def _promote(self, node: _Node[K, V]) -> None:
+        del self._small[node.key]
+        self._small_bytes -= node.size
+        node.main = True
+        node.base = node.count
+        self._main[node.key] = node
+
+    def _hand(self) -> _Node[K, V]:
+        """Go round main to the first entry that was not asked for since the hand passed it; at most three rounds."""
+        main = self._main
+        while True:
+            key, node = next(iter(main.items()))
+            visits = node.count - node.base
+            if visits <= 0:
+                return node
+            most = MOST_VISITS[self.policy]
+            node.base = node.count - (visits if visits < most else most) + 1
+            main.move_to_end(key)
+
+    def _lose(self, node: _Node[K, V]) -> None:
+        self._remove(node)
+        policy = self.policy
+        if policy == "tinylfu" or not node.main:  # to S3-FIFO, what main lets go is no newcomer judged too early
+            most = min(GHOSTS_PER_ENTRY[policy] * len(self._nodes), self._most_ghosts)
+            self._ghosts.remember(node.key, node.count, most)
+        if self._clock() >= node.until:
+            self.evicted_age += 1
+        else:
+            self.evicted_size += 1
+        if self._left is not None:
+            self._left(node.key)
+
+    def _tick(self, *, full: bool) -> None:
+        """After an insertion: hear the judge, halve some counts if it is their time."""
+        if self._judge is not None:
+            self.policy = self._judge.verdict(self.policy, len(self._nodes), full=full)
+        if self._ageing:
+            for node in self._ageing[-_AGE_SLICE:]:
+                shed = node.count >> 1
+                node.count -= shed
+                node.base -= shed
+            del self._ageing[-_AGE_SLICE:]
+        elif self.hits + self.misses >= self._age_at:
+            self._age_at = self.hits + self.misses + AGE_EVERY * max(len(self._nodes), 16)
+            self._ghosts.halve()
+            self._ageing = list(self._nodes.values())
