@@ -262,6 +262,7 @@ class Settings(_Section, frozen=True):
     service: ServiceSettings = ServiceSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    cache: CacheSettings = CacheSettings()
     keeper: KeeperSettings = KeeperSettings()
     store: StoreSettings = StoreSettings()
 
