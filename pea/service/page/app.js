@@ -71,7 +71,7 @@ function choose() {
 function show(id, parts) {
   shown = id;
   outcome.replaceChildren(...parts);
-  outcome.hidden = false;
+  find("result").hidden = false;
 }
 
 function showError(error) {
@@ -81,7 +81,7 @@ function showError(error) {
 async function open(task) {
   try {
     show(task.id, taskOutcome(await poll(task.links.self)));
-    outcome.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    find("result").scrollIntoView({ block: "nearest", behavior: "smooth" });
   } catch (error) {
     showError(error);
   }
@@ -110,6 +110,7 @@ async function run(event) {
     running = null;
     cancelButton.hidden = true;
     runButton.disabled = false;
+    refresh().catch(() => null); // the next poll says so if the service is gone
   }
 }
 

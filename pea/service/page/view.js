@@ -111,7 +111,9 @@ export function fieldLine(field) {
 
 function facts(pairs) {
   const list = element("dl");
-  for (const [name, value] of pairs) if (value) list.append(element("dt", { text: name }), element("dd", { class: "mono", text: value }));
+  for (const [name, value] of pairs) {
+    if (value) list.append(element("div", {}, element("dt", { text: name }), element("dd", { class: "mono", text: value })));
+  }
   return list;
 }
 
