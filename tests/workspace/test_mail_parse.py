@@ -150,6 +150,13 @@ def test_html_quotes_are_cut_off() -> None:
     assert "Shall we?" in message.quoted
 
 
+def test_html_paragraphs_stay_apart() -> None:
+    """Paragraphs and lists have a blank line around them, lines of a division do not."""
+    made = mail()
+    made.set_content("<p>Hi,</p><p>can you come?</p><div>one</div><div>two</div><ul><li>a<li>b</ul>", subtype="html")
+    assert parse_message(made.as_bytes()).text == "Hi,\n\ncan you come?\n\none\ntwo\n\n- a\n- b"
+
+
 def test_attachments_are_listed_with_sizes() -> None:
     """Name, type and unpacked size of attachments are told; a path in a name is cut to the name."""
     made = mail()

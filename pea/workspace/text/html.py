@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from typing import NamedTuple
 
 from pea.workspace.files_report import Unreadable
 from pea.workspace.text.decode import decode
@@ -19,6 +20,7 @@ _BLOCKS = _HEADINGS | {
     "address", "article", "aside", "blockquote", "body", "center", "dd", "div", "dl", "dt", "fieldset", "figure",
     "footer", "form", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section", "table", "tr", "ul",
 }  # fmt: skip
+_APART = _HEADINGS | {"p", "table", "ul", "ol", "dl", "blockquote", "pre", "hr"}  # a blank line stands around these
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])", re.IGNORECASE)
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 _DATA_URI = re.compile(r"data:[\w/+.-]{0,100};base64,[A-Za-z0-9+/=\s]*")
@@ -26,6 +28,15 @@ _DATA_URI = re.compile(r"data:[\w/+.-]{0,100};base64,[A-Za-z0-9+/=\s]*")
 _ENDLESS_TAG = re.compile(rf"<(?![^>]{{0,{MAX_TAG_CHARS}}}>)")
 _BREAKS = re.compile(r"[ \t\r\n\f]+")
 _SPACE = re.compile(r"[^\S\n]+")
+
+
+class Block(NamedTuple):
+    """The text between two block tags; ``depth`` of quotation, ``apart`` when a blank line belongs above it."""
+
+    text: str
+    heading: bool
+    depth: int
+    apart: bool
 
 
 def read(data: bytes) -> Extract:
@@ -45,16 +56,16 @@ def to_text(html: str) -> str:
     blocks, _ = parse(html)
     lines: list[str] = []
     before = 0
-    for text, _heading, depth in blocks:
-        if lines and depth != before:
-            lines.append("")
-        lines.extend(("> " * depth + line).rstrip() for line in text.split("\n"))
-        before = depth
+    for block in blocks:
+        if lines and (block.apart or block.depth != before):
+            lines.append(("> " * min(block.depth, before)).rstrip())
+        lines.extend(("> " * block.depth + line).rstrip() for line in block.text.split("\n"))
+        before = block.depth
     return "\n".join(lines).strip("\n")
 
 
-def parse(html: str) -> tuple[list[tuple[str, bool, int]], str]:
-    """Blocks (text, heading?, depth of quotation) in order, and the title; bounded and linear in time."""
+def parse(html: str) -> tuple[list[Block], str]:
+    """Blocks in order, and the title; bounded and linear in time."""
     reader = _Reader()
     clean = _DATA_URI.sub("", _without_comments(html[:MAX_HTML_CHARS]))
     reader.feed(_ENDLESS_TAG.sub("&lt;", clean))
@@ -77,13 +88,13 @@ def _without_comments(html: str) -> str:
     return "".join(kept)
 
 
-def _placed(blocks: list[tuple[str, bool, int]]) -> Iterator[Passage]:
+def _placed(blocks: list[Block]) -> Iterator[Passage]:
     heading = ""
-    for number, (text, is_heading, _depth) in enumerate(blocks, 1):
-        if is_heading:
-            heading = text.replace("\n", " ")[:80]
-        place = f"paragraph {number}" + (f" under “{heading}”" if heading and not is_heading else "")
-        yield Passage(text, place, is_heading)
+    for number, block in enumerate(blocks, 1):
+        if block.heading:
+            heading = block.text.replace("\n", " ")[:80]
+        place = f"paragraph {number}" + (f" under “{heading}”" if heading and not block.heading else "")
+        yield Passage(block.text, place, block.heading)
 
 
 class _Reader(HTMLParser):
@@ -91,12 +102,13 @@ class _Reader(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.blocks: list[tuple[str, bool, int]] = []
+        self.blocks: list[Block] = []
         self.title = ""
         self._parts: list[str] = []
         self._unseen: list[str] = []  # the element that hides, then those of the same name inside it
         self._quotes = 0
         self._heading = False
+        self._apart = False
         self._pre = 0
         self._in_title = False
 
@@ -121,6 +133,7 @@ class _Reader(HTMLParser):
         if tag not in _BLOCKS:
             return
         self.end_block()
+        self._apart = self._apart or tag in _APART
         self._heading = tag in _HEADINGS
         if tag == "li":
             self._parts.append("- ")
@@ -139,6 +152,7 @@ class _Reader(HTMLParser):
             return
         if tag in _BLOCKS:
             self.end_block()
+            self._apart = self._apart or tag in _APART
             if tag == "blockquote":
                 self._quotes = max(0, self._quotes - 1)
             elif tag == "pre":
@@ -158,7 +172,8 @@ class _Reader(HTMLParser):
         lines = [_SPACE.sub(" ", line).strip(" ") if not self._pre else line.rstrip() for line in text.split("\n")]
         text = "\n".join(lines).strip("\n")
         if text.strip(" -|"):
-            self.blocks.append((text, self._heading, self._quotes))
+            self.blocks.append(Block(text, self._heading, self._quotes, self._apart))
+            self._apart = False
         self._parts.clear()
 
     def _void(self, tag: str) -> None:
@@ -166,6 +181,7 @@ class _Reader(HTMLParser):
             self._parts.append("\n")
         elif tag == "hr":
             self.end_block()
+            self._apart = True
 
 
 def _hides(attrs: list[tuple[str, str | None]]) -> bool:
