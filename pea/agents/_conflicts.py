@@ -88,7 +88,7 @@ def _overlap(first: Entry, second: Entry) -> Conflict:
             start=start,
             end=end,
             titles=titles,
-            reason=f"{first.title} stands twice, in {first.calendar} and {second.calendar}",
+            reason=f"{first.title} stands twice, in {_calendars(first, second)}",
             advice="delete one of the two",
             minutes=minutes,
         )
@@ -109,6 +109,10 @@ def _overlap(first: Entry, second: Entry) -> Conflict:
         advice=advice,
         minutes=minutes,
     )
+
+
+def _calendars(first: Entry, second: Entry) -> str:
+    return first.calendar if first.calendar == second.calendar else f"{first.calendar} and {second.calendar}"
 
 
 def _people(others: int) -> str:

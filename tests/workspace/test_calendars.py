@@ -529,3 +529,95 @@ def test_files_in_folders_below_are_read(tmp_path):
     calendars = Calendars(tmp_path)
     calendars.refresh()
     assert (calendars.report().read, calendars.report().ignored) == (1, 1)
+
+
+MENDED = {
+    "a day as start and a time as end": (
+        "DTSTART;VALUE=DATE:20260512\nDTEND:20260513T100000Z",
+        "its start and end are not of one kind (a date and a time)",
+        (may(12), may(13)),
+    ),
+    "a time as start and a day as end": (
+        "DTSTART:20260512T080000Z\nDTEND;VALUE=DATE:20260513",
+        "its start and end are not of one kind (a date and a time)",
+        (may(12, 10), may(13, 2)),
+    ),
+    "an end without the start's zone": (
+        "DTSTART;TZID=Europe/Berlin:20260512T080000\nDTEND:20260512T090000",
+        "",
+        (may(12, 8), may(12, 9)),
+    ),
+    "two starts": (
+        "DTSTART:20260512T080000Z\nDTSTART:20260513T080000Z",
+        "it gives DTSTART more than once",
+        (may(12, 10),) * 2,
+    ),
+    "an exception by rule": (
+        "DTSTART:20260512T080000Z\nEXRULE:FREQ=YEARLY",
+        "its EXRULE (exceptions by rule, long withdrawn) is not followed",
+        (may(12, 10),) * 2,
+    ),
+    "a rule of another calendar": (
+        "DTSTART:20260512T080000Z\nRRULE:RSCALE=CHINESE;FREQ=YEARLY",
+        "its rule counts in another calendar than ours (RFC 7529); only its first date is used",
+        (may(12, 10),) * 2,
+    ),
+    "a rule that moves dates": (
+        "DTSTART:20260512T080000Z\nRRULE:RSCALE=GREGORIAN;FREQ=YEARLY;SKIP=FORWARD",
+        "its rule moves dates that do not exist (RFC 7529); they are left out instead",
+        (may(12, 10),) * 2,
+    ),
+    "an unreadable duration": (
+        "DTSTART:20260512T080000Z\nDURATION:long",
+        "its DURATION cannot be read",
+        (may(12, 10),) * 2,
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MENDED)
+def test_common_mistakes_are_mended_and_said(opened, mistake):
+    """What programs write wrongly is taken as it was meant, with a note."""
+    lines, note, (start, end) = MENDED[mistake]
+    days = in_may(opened(work=calendar(f"UID:1\nSUMMARY:M\n{lines}")))
+    assert [(e.start, e.end) for e in days.events] == [(start, end)]
+    assert [n.reason for n in days.notes] == ([f"'M': {note}"] if note else [])
+
+
+def test_quoted_printable_of_version_1(opened):
+    """VCalendar 1.0 wrote texts in quoted-printable."""
+    text = "UID:1\nDTSTART:20260512T080000Z\nSUMMARY;ENCODING=QUOTED-PRINTABLE;CHARSET=UTF-8:Z=C3=BCrich; a, b"
+    assert in_may(opened(work=calendar(text))).events[0].title == "Zürich; a, b"
+
+
+def test_versions_within_one_file(opened):
+    """Of an event that stands in a file in two versions the newer counts, in whatever order they stand."""
+    old = "UID:{0}\nSEQUENCE:1\nDTSTART:20260512T080000Z\nSUMMARY:Old"
+    new = "UID:{0}\nSEQUENCE:2\nDTSTART:20260512T080000Z\nSUMMARY:New"
+    calendars = opened(work=calendar(old.format(1), new.format(1), new.format(2), old.format(2), new.format(2)))
+    assert [e.title for e in in_may(calendars).events] == ["New", "New"]
+    assert {n.reason for n in calendars.report().notes} == {
+        "an event stands in it in two versions; the newer one counts",
+        "an event stands in it twice",
+    }
+
+
+def test_an_event_of_absurd_size_is_left_out(opened):
+    """One event cannot take the memory of all."""
+    calendars = opened(
+        work=calendar(
+            f"UID:1\nDTSTART:20260512T080000Z\nSUMMARY:Huge\nDESCRIPTION:{'x' * 300_000}",
+            "UID:2\nDTSTART:20260512T080000Z\nSUMMARY:Good",
+        )
+    )
+    assert [e.title for e in in_may(calendars).events] == ["Good"]
+    assert "larger than 262,144 characters" in calendars.report().notes[0].reason
+
+
+def test_an_event_that_leaves_the_years_is_said(opened):
+    """A time that no clock of the user can show is left out with a note."""
+    calendars = opened(work=calendar("UID:1\nDTSTART:99991231T235959Z\nSUMMARY:Late"))
+    end = datetime(9999, 12, 31, 23, tzinfo=UTC)
+    days = calendars.between(end - timedelta(days=2), end, BERLIN)
+    assert days.events == ()
+    assert all("years 1 to 9999" in n.reason or "left out" in n.reason for n in days.notes)

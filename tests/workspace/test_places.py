@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pea.workspace.places import Place, airports_near, distance_km, find, journey, place_at
 from pea.workspace.places_online import is_online, join_link, location_link
+from pea.workspace.places_table import airports, cities, folded
 
 
 @pytest.mark.parametrize(
@@ -185,3 +188,17 @@ def test_online_is_told_from_places(location, online):
     """A service or a bare link is online; a place with a link to its map is not."""
     assert is_online(location) is online
     assert bool(location_link(location)) is (online and "http" in location)
+
+
+def test_the_table_of_cities_agrees_with_the_airports():
+    """Every city of the table has a zone that exists and lies within 45 km of an airport that bears its name."""
+    for found in cities().values():
+        for city in found:
+            if city.weight < 9:
+                continue
+            named = [
+                a for a in airports().values() if a.country == city.country and folded(a.city) == folded(city.name)
+            ]
+            away = [distance_km((city.latitude, city.longitude), (a.latitude, a.longitude)) for a in named]
+            assert ZoneInfo(city.zone)
+            assert not away or min(away) < 45, city.name
