@@ -100,6 +100,29 @@ def test_a_maildir_name_holds_flags_and_time(tmp_path: Path) -> None:
     assert message.date == datetime(2009, 6, 1, 4, 28, 28, tzinfo=UTC)
 
 
+def test_blank_lines_before_the_first_separator_are_no_mail(tmp_path: Path) -> None:
+    """An mbox that begins with blank lines holds just its mails."""
+    path = tmp_path / "a.mbox"
+    path.write_text("\n\n" + mail(1) + mail(2))
+    assert [m.id for m in MailReader()(path).messages] == ["1@x", "2@x"]
+
+
+@pytest.mark.parametrize(
+    ("header", "flags"),
+    [
+        ("Status: RO\nX-Status: A", {"seen", "replied"}),
+        ("Status: O", set()),
+        ("X-Mozilla-Status: 0007", {"seen", "replied", "flagged"}),
+        ("X-Mozilla-Status: zzzz", set()),
+    ],
+)
+def test_an_mbox_holds_flags_in_its_headers(tmp_path: Path, header: str, flags: set[str]) -> None:
+    """Status, X-Status and X-Mozilla-Status are what their programs keep instead of Maildir's names."""
+    path = tmp_path / "a.mbox"
+    path.write_text(f"{SEPARATOR}{header}\nFrom: ann@x.example\n\nwords\n")
+    assert set(MailReader()(path).messages[0].flags) == flags
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

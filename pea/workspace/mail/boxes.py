@@ -63,16 +63,17 @@ class MailReader:
                 raise Unreadable("it is empty")
             head = file.read(65_536)
             _check(head)
-            if head.lstrip(b"\r\n").startswith(b"From ") and path.parent.name not in ("cur", "new"):
-                return self._mbox(path, file, status.st_size)
+            begin = len(head) - len(head.lstrip(b"\r\n"))
+            if head.startswith(b"From ", begin) and path.parent.name not in ("cur", "new"):
+                return self._mbox(path, file, begin, status.st_size)
             file.seek(0)
             data = file.read(MAX_MESSAGE_BYTES)
         flags, arrived = _maildir(path)
         return Mailbox((parse_message(data, flags=flags, arrived=arrived, size=status.st_size),))
 
-    def _mbox(self, path: Path, file: BinaryIO, size: int) -> Mailbox:
+    def _mbox(self, path: Path, file: BinaryIO, start: int, size: int) -> Mailbox:
         known = self._known.pop(path, None)
-        start, kept, notes = 0, deque[Message](maxlen=self._max_messages), list[str]()
+        kept, notes = deque[Message](maxlen=self._max_messages), list[str]()
         if known is not None and known.resume_at < size and _mark(file, known.resume_at) == known.mark:
             start = known.resume_at
             kept.extend(known.messages[:-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.parser
 import hashlib
+import re
 from datetime import datetime
 from email.message import Message as Parts
 
@@ -16,6 +17,9 @@ MAX_MESSAGE_BYTES = 8 << 20  # of a larger mail only the beginning is parsed: te
 MAX_REPLY_CHARS = 32_768
 MAX_QUOTED_CHARS = 4_096
 MAX_SIGNATURE_CHARS = 2_048
+_STATUS = {"R": "seen", "A": "replied", "F": "flagged", "T": "draft", "D": "trashed"}
+_MOZILLA = {0x1: "seen", 0x2: "replied", 0x4: "flagged", 0x8: "trashed", 0x1000: "forwarded"}
+_HEX = re.compile(r"[0-9a-fA-F]{1,8}")
 _BULK_WORDS = {"bulk", "list", "junk"}
 
 
@@ -57,7 +61,7 @@ def parse_message(
         date=date,
         date_source=source,
         references=_references(fields, ids[0] if ids else ""),
-        flags=flags,
+        flags=tuple(dict.fromkeys((*flags, *_flags(fields)))),
         list_id=headers.unfold(fields.first("list-id") or fields.first("mailing-list") or fields.first("list-post"))[
             :200
         ],
@@ -137,6 +141,16 @@ def _bulk(fields: _Fields) -> str:
         if fields.first(name.lower()):
             return name
     return ""
+
+
+def _flags(fields: _Fields) -> list[str]:
+    """What mail programs note in an mbox's own headers: Status and X-Status (mutt, Dovecot), X-Mozilla-Status."""
+    letters = fields.first("status").strip() + fields.first("x-status").strip()
+    found = [flag for letter, flag in _STATUS.items() if letter in letters[:20]]
+    mozilla = fields.first("x-mozilla-status").strip()
+    if _HEX.fullmatch(mozilla):
+        found += [flag for bit, flag in _MOZILLA.items() if int(mozilla, 16) & bit]
+    return found
 
 
 def _urgent(fields: _Fields) -> bool:
