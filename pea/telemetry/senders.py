@@ -113,7 +113,20 @@ def _http_arguments(target: OtlpTarget) -> dict[str, Any]:
         "certificate_file": target.certificate or None,
         "client_certificate_file": target.client_certificate or None,
         "client_key_file": target.client_key or None,
+        "session": _trusting_session() if target.certificate else None,
     }
+
+
+def _trusting_session() -> Any:
+    """A session that trusts the certificate it was given: requests alone would prefer REQUESTS_CA_BUNDLE to it."""
+    import requests
+
+    class TrustingSession(requests.Session):
+        def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+            own = self.verify if verify is None else verify
+            return super().merge_environment_settings(url, proxies, stream, own, cert)
+
+    return TrustingSession()
 
 
 def _grpc_arguments(target: OtlpTarget) -> dict[str, Any]:

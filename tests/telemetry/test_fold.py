@@ -129,10 +129,12 @@ def test_other_scopes_are_not_counted(telemetry):
 
 
 def test_odd_label_values_are_made_text(telemetry):
-    """A sequence where a label is due counts under its text."""
-    with telemetry.tracer.span(f"{names.SPAN_STEP} a", {names.PEA_STEP_NAME: ["a", "b"]}):
-        pass
-    assert [count for _, count in _points(telemetry, names.METRIC_STEP_DURATION)] == [1]
+    """A sequence or a mapping where a label is due counts under its text."""
+    for value in (["a", "b"], {"a": "b"}):
+        with telemetry.tracer.span(f"{names.SPAN_STEP} a", {names.PEA_STEP_NAME: value}):
+            pass
+    labels = [labels[names.PEA_STEP_NAME] for labels, _ in _points(telemetry, names.METRIC_STEP_DURATION)]
+    assert labels == ["('a', 'b')", "{'a': 'b'}"]
 
 
 def test_exemplars_point_to_the_span(telemetry):
