@@ -20,14 +20,15 @@ from pea.service.state import STATE, State
 from pea.service.tracing import tracing
 from pea.telemetry import get_logger
 
+ROUTES = (*tasks.ROUTES, *task_events.ROUTES, *agents.ROUTES, *probes.ROUTES)
+
 log = get_logger("pea.service")
 
 
 def create_app(runtime: Runtime) -> web.Application:
     """The application that serves a runtime, which may still be starting."""
     settings = runtime.settings.service
-    operations = (*tasks.ROUTES, *task_events.ROUTES, *agents.ROUTES, *probes.ROUTES, *page_routes())
-    operations = (*operations, _openapi(runtime, operations))
+    operations = (*ROUTES, *page_routes(), _openapi(runtime))
     untraced = [operation.path for operation in operations if not operation.traced]
     app = web.Application(
         client_max_size=int(settings.max_body),
@@ -99,11 +100,11 @@ async def _expect(request: web.Request) -> None:
         request.writer.output_size = 0  # the answer itself has not begun
 
 
-def _openapi(runtime: Runtime, operations: tuple[Operation, ...]) -> Operation:
+def _openapi(runtime: Runtime) -> Operation:
     async def openapi(request: web.Request) -> web.Response:
         """This interface, as the agents that are installed make it."""
         del request
-        return json_answer(document((*operations, own), runtime.directory.capabilities))
+        return json_answer(document((*ROUTES, own), runtime.directory.capabilities))
 
     own = Operation(
         method="GET",

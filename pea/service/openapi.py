@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -21,9 +21,8 @@ EVERYWHERE = (400, 421, 500, 503)  # a malformed request, a foreign host, a faul
 JsonObject = dict[str, Any]
 
 
-def document(operations: Iterable[Operation], capabilities: Mapping[str, Capability]) -> JsonObject:
+def document(routes: Sequence[Operation], capabilities: Mapping[str, Capability]) -> JsonObject:
     """The document for these routes and capabilities."""
-    routes = [operation for operation in operations if operation.tag != "page"]
     bodies = [answer.body for route in routes for answer in route.answers.values() if answer.body is not None]
     bodies = list(dict.fromkeys([Problem, *bodies]))
     schemas, components = msgspec.json.schema_components(bodies, ref_template=f"{REF}{{name}}")

@@ -58,4 +58,4 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     takes_task: bool = False
     problems: tuple[int, ...] = ()
     traced: bool = True
-    media: str | None = JSON  # what Accept is held against; None: any
+    media: str | None = JSON  # what Accept is held against; None: nothing is, and the query is the handler's own affair

@@ -26,8 +26,8 @@ log = get_logger("pea.service")
 class Service:
     """A runtime behind HTTP. ``async with Service(Runtime(settings)) as service: await service.until_stopped()``.
 
-    The runtime must not have been started. Its telemetry is flushed last of all when it is its own; a telemetry that
-    was given to it is flushed, and its giver's to close.
+    The runtime must not have been started. Its own telemetry is flushed and closed last of all; one that was given to
+    it is its giver's to close, after the service.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -113,7 +113,7 @@ class Service:
 
         First `/readyz` says 503 and new tasks are refused, while tasks can still be read and followed; then running
         tasks end or are handed back as cancelled; then the last answers go out and the socket closes; then the agents
-        stop; and at the very end the telemetry, which has seen all of it, is flushed.
+        stop; and at the very end the runtime's own telemetry, which has seen all of it, is flushed.
         """
         if self._closed:
             return
@@ -127,4 +127,3 @@ class Service:
             await self.runtime.scheduler.close(grace)
         await self._runner.cleanup()
         await self.runtime.close(grace)
-        await self.runtime.telemetry.flush()

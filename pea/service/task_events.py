@@ -13,6 +13,7 @@ from pea.runtime import TaskEvent
 from pea.service.operation import EVENT_STREAM, Answer, Header, Operation
 from pea.service.refusals import BadParameter
 from pea.service.state import MAX_STREAMS, STATE, State
+from pea.service.task_json import TaskEventJson, event_json
 from pea.service.tasks import TASK_ID
 from pea.telemetry import get_logger
 
@@ -85,7 +86,7 @@ async def _again(first: TaskEvent, rest: AsyncIterator[TaskEvent]) -> AsyncItera
 
 
 def _frame(event: TaskEvent) -> bytes:
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.number, event.state.encode(), _ENCODER.encode(event))
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.number, event.state.encode(), _ENCODER.encode(event_json(event)))
 
 
 def _last_event_id(request: web.Request) -> int:
@@ -105,7 +106,7 @@ ROUTES = (
         name="streamTaskEvents",
         tag="tasks",
         summary="Follow a task",
-        description="Server-sent events: `event` is the task's new status, `data` a TaskEvent, `id` counts from 1.",
+        description="Server-sent events: `event` is the task's new status, `data` a TaskEventJson, `id` counts from 1.",
         parameters=TASK_ID,
         headers=(
             Header(
@@ -115,7 +116,7 @@ ROUTES = (
             ),
         ),
         answers={
-            200: Answer("The events, until the task has ended.", TaskEvent, media=EVENT_STREAM),
+            200: Answer("The events, until the task has ended.", TaskEventJson, media=EVENT_STREAM),
             204: Answer("The task has ended and its last event was seen.", media=None),
         },
         problems=(404, 410, 429),

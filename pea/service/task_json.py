@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from pea.runtime import Priority, Task, TaskError, TaskState
+from pea.runtime import Priority, Task, TaskError, TaskEvent, TaskState
 from pea.runtime.task import timestamp
 
 MAX_DEADLINE_MS = 86_400_000
@@ -90,6 +90,16 @@ class TaskQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {name: value for name, value in given.items() if value is not UNSET}
 
 
+class TaskEventJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One change in a task's life; ``number`` counts from 1 within the task."""
+
+    number: Annotated[int, Meta(ge=1)]
+    task: str
+    status: TaskState
+    at: Moment
+    error: TaskError | None
+
+
 def priority(name: PriorityName) -> Priority:
     """The priority of this name."""
     return Priority[name.upper()]
@@ -114,6 +124,11 @@ def task_json(task: Task, *, result: bool = True) -> TaskJson:
         links=Links(path, f"{path}/events"),
         result=task.result if result and task.result is not None else UNSET,
     )
+
+
+def event_json(event: TaskEvent) -> TaskEventJson:
+    """The event as the API shows it."""
+    return TaskEventJson(number=event.number, task=event.task, status=event.state, at=event.at, error=event.error)
 
 
 def _moment(seconds: float | None) -> str | None:

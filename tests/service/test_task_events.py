@@ -32,7 +32,7 @@ async def test_the_stream_tells_the_whole_life(site, gate):
     ]
     data = [json.loads(event["data"]) for event in events]
     assert {event["task"] for event in data} == {task["id"]}
-    assert [event["state"] for event in data] == ["queued", "running", "succeeded"]
+    assert [event["status"] for event in data] == ["queued", "running", "succeeded"]
 
 
 async def test_a_stream_resumes_after_the_last_event(site):
