@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from time import time_ns
 from types import TracebackType
 from typing import Self
 
 from opentelemetry.trace import NonRecordingSpan, Status, StatusCode
 from opentelemetry.util.types import AnyValue
 
-from pea.telemetry.context import Context, Token, detach, enter
+from pea.telemetry.context import Context, Token, enter, reset, say_not_reset
 from pea.telemetry.names import ERROR_TYPE
 from pea.telemetry.span import Span, type_name
 
@@ -39,17 +38,15 @@ class ActiveSpan(Span):
     def __exit__(
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
-        detach(self._token)
+        try:
+            reset(self._token)
+        except (ValueError, RuntimeError):
+            say_not_reset()
         del self._token  # it holds the former context, hence the parent span
         if self.end_time is None:
             if exc_val is not None:
                 fail(self, exc_val)
-            end_time = time_ns()
-            if end_time < self.start_time:  # noqa: PLR1730  a call of max() costs more than the branch
-                end_time = self.start_time
-            if self.end_time is None:
-                self.end_time = end_time
-                self.tracer.finish(self)
+            self.end()
 
 
 class UnrecordedSpan(NonRecordingSpan):
@@ -64,7 +61,10 @@ class UnrecordedSpan(NonRecordingSpan):
     def __exit__(
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
-        detach(self._token)
+        try:
+            reset(self._token)
+        except (ValueError, RuntimeError):
+            say_not_reset()
         del self._token
 
     def leaf(self, name: str, start_ns: int, end_ns: int, attributes: Mapping[str, AnyValue] | None = None) -> None:

@@ -43,13 +43,6 @@ class Buffer:
         """Call ``wake`` once each time the buffer becomes half full; on the thread whose span filled it."""
         self._wake = wake
 
-    def put(self, span: Span) -> None:
-        """Append ``span``, or count it as dropped when the buffer is full."""
-        if len(self.items) < self.half:
-            self.items.append(span)
-        else:
-            self.crowded(span)
-
     def crowded(self, span: Span) -> None:
         """Append past the half: wake the drain once, drop and count at the limit."""
         with self._lock:

@@ -14,7 +14,7 @@ from opentelemetry.context.context import Context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
 
-__all__ = ["SPAN_KEY", "Context", "Token", "attach", "current", "detach", "enter", "holding"]
+__all__ = ["SPAN_KEY", "Context", "Token", "attach", "current", "enter", "holding", "reset", "say_not_reset"]
 
 _log = logging.getLogger(__name__)
 
@@ -25,15 +25,12 @@ _variable = getattr(_runtime, "_current_context", None) if type(_runtime) is Con
 
 current: Callable[[], Context] = _runtime.get_current if _variable is None else _variable.get
 attach: Callable[[Context], Token[Context]] = _runtime.attach if _variable is None else _variable.set
-_reset: Callable[[Token[Context]], None] = _runtime.detach if _variable is None else _variable.reset
+reset: Callable[[Token[Context]], None] = _runtime.detach if _variable is None else _variable.reset
 
 
-def detach(token: Token[Context]) -> None:
-    """Give the context back its former value; in a foreign context (a generator closed elsewhere) only say so."""
-    try:
-        _reset(token)
-    except (ValueError, RuntimeError):
-        _log.exception("Failed to detach context")
+def say_not_reset() -> None:
+    """Log what `reset` raised: a foreign context (a generator closed elsewhere) has no former value to restore."""
+    _log.exception("Failed to detach context")
 
 
 def enter(span: object) -> Token[Context]:

@@ -9,7 +9,7 @@ from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import Status, StatusCode
 from opentelemetry.util._decorator import _AgnosticContextManager
 
-from pea.telemetry.context import Context, Token, detach, enter
+from pea.telemetry.context import Context, Token, enter, reset, say_not_reset
 from pea.telemetry.span import Span
 
 if TYPE_CHECKING:
@@ -50,7 +50,10 @@ class CurrentSpan(_AgnosticContextManager[ApiSpan]):
     def __exit__(
         self, typ: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        detach(self._token)
+        try:
+            reset(self._token)
+        except (ValueError, RuntimeError):
+            say_not_reset()
         span = self._span
         try:
             # What inherits BaseException directly (GeneratorExit, CancelledError) is not an error to the API.

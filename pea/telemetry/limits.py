@@ -70,7 +70,7 @@ def plain_copy(attributes: Mapping[str, AnyValue], most: int | None, longest: in
     copy = attributes.copy()
     if longest is None:
         for value in copy.values():
-            if type(value) not in _PLAIN:
+            if type(value) is not str and type(value) not in _PLAIN:
                 return None
     else:
         for value in copy.values():

@@ -238,13 +238,21 @@ class Span(ApiSpan, ReadableSpan):
         """End the span at ``end_time`` (ns since the epoch), now if not given, and hand it to the buffer."""
         if end_time is None:
             end_time = time_ns()
-            if end_time < self.start_time:  # noqa: PLR1730  the clock was set back, or the start given lies ahead
+            if end_time < self.start_time:  # noqa: PLR1730  the clock was set back; max() costs a call
                 end_time = self.start_time
         if self.end_time is not None:
             _log.warning("Calling end() on an ended span.")
             return
         self.end_time = end_time
-        self.tracer.finish(self)
+        tracer = self.tracer
+        buffer = tracer.buffer
+        items = buffer.items
+        if len(items) < buffer.half:
+            items.append(self)
+        else:
+            buffer.crowded(self)
+        if tracer.span_processor._span_processors:
+            tracer.show(self)
 
     def __enter__(self) -> Self:
         return self

@@ -182,18 +182,10 @@ class Tracer(SdkTracer):
         elif not isinstance(above, UnrecordedSpan):
             self.start_span(name, attributes=attributes, start_time=start_ns).end(end_ns)
 
-    def finish(self, span: Span) -> None:
-        """Take a span that has just ended: into the buffer, and to processors if there are any."""
-        buffer = self.buffer
-        items = buffer.items
-        if len(items) < buffer.half:
-            items.append(span)
-        else:
-            buffer.crowded(span)
-        processor = self.span_processor
-        if processor._span_processors:
-            processor._on_ending(span)  # type: ignore[arg-type]
-            processor.on_end(snapshot(span))
+    def show(self, span: Span) -> None:
+        """Show the span processors a span that has just ended."""
+        self.span_processor._on_ending(span)  # type: ignore[arg-type]
+        self.span_processor.on_end(snapshot(span))
 
     def _clean(self, span: Span, given: Mapping[str, AnyValue]) -> dict[str, AnyValue]:
         limits = self.limits
