@@ -11,13 +11,14 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from pea.config import TelemetrySettings
-from pea.telemetry.metrics import Family, LabelValue, MetricStore, NumberPoint
+from pea.telemetry.metrics import Family, MetricStore, NumberPoint
 from pea.telemetry.otlp_metrics import encode_metrics
 from pea.telemetry.otlp_target import disabled, number, otlp_target, wants_console
 from pea.telemetry.otlp_traces import Encoder
 from pea.telemetry.outbox import Line, Outbox
 from pea.telemetry.readable import readable
 from pea.telemetry.senders import Parcel
+from pea.telemetry.series import LabelValue
 from pea.telemetry.span import Span
 from pea.telemetry.status import ExportStatus
 

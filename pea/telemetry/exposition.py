@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import format_span_id, format_trace_id
 
-from pea.telemetry.metrics import Exemplar, Family, HistogramPoint
+from pea.telemetry.metrics import Family
+from pea.telemetry.series import Exemplar, HistogramPoint
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric

@@ -24,10 +24,11 @@ from pea.telemetry.exports import Exports, temporality
 from pea.telemetry.figures import CallFigures, call_figures
 from pea.telemetry.fold import SCOPE, Fold
 from pea.telemetry.loop_lag import LoopMonitor
-from pea.telemetry.metrics import LabelValue, MetricStore, Reading, fine_histogram
+from pea.telemetry.metrics import MetricStore, Reading
 from pea.telemetry.process import ProcessFigures
 from pea.telemetry.provider import TracerProvider
 from pea.telemetry.recent import Recent
+from pea.telemetry.series import LabelValue, fine_histogram
 from pea.telemetry.status import Status
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pea.telemetry import names
-from pea.telemetry.metrics import MetricStore, fine_histogram
+from pea.telemetry.metrics import MetricStore
+from pea.telemetry.series import fine_histogram
 
 if TYPE_CHECKING:
     from pea.telemetry.histogram import Histogram

@@ -13,7 +13,8 @@ import msgspec
 from opentelemetry.trace import SpanKind, Status
 
 from pea.telemetry import names
-from pea.telemetry.metrics import Labels, MetricStore
+from pea.telemetry.metrics import MetricStore
+from pea.telemetry.series import Labels
 from pea.telemetry.span import UNSET, Span
 
 SCOPE = "pea"

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pea.telemetry import names
-from pea.telemetry.metrics import Distribution, Family, NumberPoint
+from pea.telemetry.metrics import Family, NumberPoint
+from pea.telemetry.series import Distribution
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import Metric

@@ -111,6 +111,19 @@ def test_a_failing_consumer_stops_nobody(provider, caplog):
     assert drain.failures == {"Failing": 6}
 
 
+def test_settling_may_fail_too(provider):
+    """A consumer whose settle raises is counted like any other failure."""
+
+    class Unsettled(Collector):
+        def settle(self):
+            raise OSError("no")
+
+    drain = Drain(provider.buffer, 1.0)
+    drain.add(Unsettled())
+    drain.drain_all()
+    assert drain.failures == {"Unsettled": 1}
+
+
 def test_a_removed_consumer_gets_nothing_more(provider):
     """The function that `add` returns takes the consumer away."""
     drain, collector = Drain(provider.buffer, 1.0), Collector()

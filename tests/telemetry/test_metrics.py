@@ -6,7 +6,8 @@ import math
 import pytest
 
 from pea.telemetry import names
-from pea.telemetry.metrics import FOLD_AT, MAX_LABEL_LENGTH, OVERFLOW, Exemplar, MetricStore
+from pea.telemetry.metrics import OVERFLOW, MetricStore
+from pea.telemetry.series import FOLD_AT, MAX_LABEL_LENGTH, Exemplar
 
 TASK = names.METRIC_TASK_DURATION
 
