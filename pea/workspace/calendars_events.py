@@ -105,7 +105,7 @@ def to_event(
     location, description = _text(properties, "LOCATION", MAX_TITLE), _text(properties, "DESCRIPTION", MAX_TEXT)
     url = _text(properties, "URL", MAX_TEXT)
     return Event(
-        uid=uid,
+        uid=_clean(uid, MAX_TITLE),
         title=" ".join(_text(properties, "SUMMARY", MAX_TITLE).split()) or "(no title)",
         start=begins,
         end=ends,
@@ -123,7 +123,7 @@ def to_event(
         attendees=_people(properties.get("ATTENDEE")),
         categories=_categories(properties.get("CATEGORIES")),
         recurring=recurring,
-        calendar=part.name,
+        calendar=_clean(part.name, MAX_TITLE),
         path=path,
         zone=name_of(start.tzinfo) if isinstance(start, datetime) else "",
     )
@@ -173,7 +173,7 @@ def _people(value: Any) -> tuple[Attendee, ...]:
     people: dict[str, Attendee] = {}
     for address in given[:MAX_ATTENDEES]:
         params = getattr(address, "params", {})
-        email = re.sub(r"^mailto:", "", str(address).strip(), flags=re.IGNORECASE).strip().lower()[:MAX_TITLE]
+        email = _clean(re.sub(r"^mailto:", "", str(address).strip(), flags=re.IGNORECASE), MAX_TITLE).lower()
         name = _clean(str(params.get("CN", "")), MAX_TITLE).strip("\"' ")
         attendee = Attendee(
             name=name or email,
@@ -204,5 +204,7 @@ def _conferences(properties: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for name in ("CONFERENCE", "X-GOOGLE-CONFERENCE", "X-MICROSOFT-SKYPETEAMSMEETINGURL"):
         value = properties.get(name)
-        found += [str(v) for v in (value if isinstance(value, list) else [] if value is None else [value])]
+        found += [
+            _clean(str(v), MAX_TEXT) for v in (value if isinstance(value, list) else [] if value is None else [value])
+        ]
     return found

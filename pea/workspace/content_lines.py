@@ -15,9 +15,13 @@ import msgspec
 from pea.workspace.files_report import Unreadable
 
 MAX_LINE_CHARS = 1 << 20
+MAX_LINES = 2_000_000
+MAX_PARAMS = 200
 
-_FOLD = re.compile(rb"(?:\r*\n|\r)[ \t]")
-_BREAK = re.compile(r"\r*\n|\r")
+# Two returns before a newline come from mail gateways; a bound, so that a file of returns alone stays cheap.
+_FOLD = re.compile(rb"(?:\r{0,2}\n|\r)[ \t]")
+_BREAK = re.compile(r"\r{0,2}\n|\r")
+_BYTES_BREAK = re.compile(rb"\r{0,2}\n|\r")
 _NAME = re.compile(r"(?:[A-Za-z0-9-]+\.)?([A-Za-z][A-Za-z0-9-]*)(?=[;:])")
 _PARAM = re.compile(r';([^=:;"]*)(?:=((?:"[^"]*"|[^";:,])*(?:,(?:"[^"]*"|[^";:,])*)*))?')
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -66,12 +70,14 @@ def logical_lines(data: bytes) -> tuple[list[str], list[str]]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        text = "\n".join(_decode_line(line) for line in re.split(rb"\r*\n|\r", data))
+        text = "\n".join(_decode_line(line) for line in _BYTES_BREAK.split(data))
         notes.append("some text is not UTF-8 and was read as Windows-1252")
     if text.count("\0") > len(text) // 8:
         raise Unreadable("it is not a text file")
     lines = [line[:MAX_LINE_CHARS] for line in _BREAK.split(text.replace("\0", "")) if line and not line.isspace()]
-    return _join_soft_breaks(lines), notes
+    if len(lines) > MAX_LINES:
+        notes.append(f"it has more than {MAX_LINES:,} lines; the rest were not read")
+    return _join_soft_breaks(lines[:MAX_LINES]), notes
 
 
 def parse_line(line: str) -> ContentLine | None:
@@ -81,10 +87,11 @@ def parse_line(line: str) -> ContentLine | None:
     if head is None:
         return None
     params: dict[str, tuple[str, ...]] = {}
-    at = head.end()
+    at, given_so_far = head.end(), 0
     while line.startswith(";", at):
         match = _PARAM.match(line, at)
-        if match is None or match.end() == at:
+        given_so_far += 1
+        if match is None or match.end() == at or given_so_far > MAX_PARAMS:
             return None
         name, given = match[1].strip().upper(), match[2]
         values = ("",) if given is None else tuple(_from_caret(v) for v in _split_values(given))

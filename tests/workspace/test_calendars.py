@@ -549,7 +549,7 @@ MENDED = {
     ),
     "two starts": (
         "DTSTART:20260512T080000Z\nDTSTART:20260513T080000Z",
-        "it gives DTSTART more than once",
+        "it gives DTSTART more than once; the first counts",
         (may(12, 10),) * 2,
     ),
     "an exception by rule": (
@@ -621,3 +621,30 @@ def test_an_event_that_leaves_the_years_is_said(opened):
     days = calendars.between(end - timedelta(days=2), end, BERLIN)
     assert days.events == ()
     assert all("years 1 to 9999" in n.reason or "left out" in n.reason for n in days.notes)
+
+
+def test_nothing_in_an_event_can_write_to_the_terminal(opened):
+    """Control characters and marks that turn text around are gone from everything that is shown."""
+    evil = "\x1b[2J\u202eevil"
+    days = in_may(
+        opened(
+            work=calendar(
+                f"UID:1{evil}\nDTSTART:20260512T080000Z\nSUMMARY:{evil}\nLOCATION:{evil}\nCATEGORIES:{evil}\n"
+                f"CONFERENCE:https://zoom.us/j/{evil}\nATTENDEE;CN={evil}:mailto:{evil}@x.example\nURL:{evil}\n"
+                f"DESCRIPTION:{evil}",
+                head=f"X-WR-CALNAME:{evil}\n",
+            )
+        )
+    )
+    (event,) = days.events
+    shown = (event.title, event.location, event.calendar, event.online, event.description, event.url, *event.categories)
+    people = [text for attendee in event.attendees for text in (attendee.name, attendee.email)]
+    assert all(text.isprintable() for text in (*shown, *people))
+
+
+@pytest.mark.parametrize(
+    "data", [b"\r" * 500_000, b"A" * 3_000_000, b"BEGIN:VCALENDAR\n" + b"A:B\n" * 100_000, b'A;B="' * 99_999]
+)
+def test_long_files_of_nothing_take_no_time(opened, data):
+    """Neither endless line ends nor endless lines make the reader slow; it would take minutes if they did."""
+    assert opened(work=data).report().read + opened(work=data).report().refused_count == 1
