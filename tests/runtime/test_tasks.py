@@ -234,7 +234,7 @@ async def test_ten_thousand_at_once(running: RunningRuntime) -> None:
         assert len(runtime.scheduler.history.registry) == 100
 
 
-async def test_cancelled_tasks_leave_the_queue(running: RunningRuntime) -> None:
+async def test_cancelled_tasks_leave_the_queue(running: RunningRuntime, rates: Rates) -> None:
     """Submitting and cancelling for ever does not grow the queue."""
     async with running(concurrency=1) as runtime:
         runtime.scheduler.submit("rates.wait", {})
@@ -242,3 +242,4 @@ async def test_cancelled_tasks_leave_the_queue(running: RunningRuntime) -> None:
             runtime.scheduler.cancel(runtime.scheduler.submit("rates.wait", {}).id)
         assert len(runtime.scheduler._queue) <= 64
         assert runtime.scheduler.queued == 0
+        rates.gate.set()
