@@ -10,7 +10,7 @@ import msgspec
 
 from pea.workspace.files_report import Unreadable
 from pea.workspace.files_walk import read_bytes
-from pea.workspace.text import docx, html, pdf, plain
+from pea.workspace.text import docx, html, pdf, plain, rtf
 from pea.workspace.text.passages import Extract, Passage
 
 MAX_DOCUMENT_BYTES = 64 << 20
@@ -26,6 +26,7 @@ _KINDS: dict[str, tuple[str, Callable[[bytes], Extract], int]] = {
     ".txt": ("text", plain.read_text, MAX_TEXT_BYTES),
     ".text": ("text", plain.read_text, MAX_TEXT_BYTES),
     ".rst": ("reStructuredText", plain.read_rst, MAX_TEXT_BYTES),
+    ".rtf": ("RTF", rtf.read, MAX_DOCUMENT_BYTES),
     ".html": ("HTML", html.read, MAX_TEXT_BYTES),
     ".htm": ("HTML", html.read, MAX_TEXT_BYTES),
     ".xhtml": ("HTML", html.read, MAX_TEXT_BYTES),
