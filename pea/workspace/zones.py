@@ -10,6 +10,12 @@ from zoneinfo import ZoneInfo, available_timezones
 
 _OFFSET = re.compile(r"\(?(?:UTC|GMT|Z)?\s*([+-])(\d{1,2})(?::?([0-5]\d))?\)?(?:\s.*)?", re.IGNORECASE)
 _UTC_NAMES = {"utc", "gmt", "z", "etc/utc", "etc/gmt", "utc/gmt", "zulu", "greenwich mean time"}
+_YEARLY = re.compile(r"FREQ=YEARLY", re.IGNORECASE)
+_BY_TIME = re.compile(r"BY(?:HOUR|MINUTE|SECOND)", re.IGNORECASE)
+# One STANDARD or DAYLIGHT part, and what in it forbids to begin it in another year.
+_OLD_START = re.compile(r"BEGIN:(STANDARD|DAYLIGHT)\s.*?END:\1", re.DOTALL | re.IGNORECASE)
+_STEPPED = re.compile(r"UNTIL=|COUNT=|INTERVAL=|DTSTART[^:\r\n]*:\d{4}0229|\A(?!.*RRULE)", re.DOTALL | re.IGNORECASE)
+_YEAR = re.compile(r"(DTSTART[^:\r\n]*:)1[0-8]\d\d(\d{4})", re.IGNORECASE)
 MAX_NAME = 128
 MAX_DEFINITION = 64 << 10
 
@@ -78,16 +84,31 @@ def _from_definition(text: str) -> tzinfo | None:
         known = by_name(location[1].strip())
         if known is not None:
             return known
-    if len(text) > MAX_DEFINITION:
+    tamed = _tamed(text)
+    if tamed is None:
         return None
     from icalendar import Timezone
 
     try:
-        component = Timezone.from_ical(text)
+        component = Timezone.from_ical(tamed)
         zone = component.to_tz(lookup_tzid=False) if isinstance(component, Timezone) else None
     except Exception:  # noqa: BLE001 - untrusted text through two parsers: whatever they raise, there is no zone in it
         return None
     return zone if isinstance(zone, tzinfo) else None
+
+
+def _tamed(text: str) -> str | None:
+    """The definition with old yearly rules begun in 1970; None when its rules are not yearly or it is too large.
+
+    Every offset asked for walks through a rule's dates from its start: a rule by the second never ends that walk, and
+    the usual start in 1601 makes it seven times as long as it need be.
+    """
+    rules = re.findall(r"^RRULE[^:\r\n]*:(.*)$", text, re.MULTILINE | re.IGNORECASE)
+    if len(text) > MAX_DEFINITION or not all(_YEARLY.search(rule) and not _BY_TIME.search(rule) for rule in rules):
+        return None
+    return _OLD_START.sub(
+        lambda part: part[0] if _STEPPED.search(part[0]) else _YEAR.sub(r"\g<1>1970\g<2>", part[0]), text
+    )
 
 
 def _from_offset(name: str) -> tzinfo | None:

@@ -648,3 +648,30 @@ def test_nothing_in_an_event_can_write_to_the_terminal(opened):
 def test_long_files_of_nothing_take_no_time(opened, data):
     """Neither endless line ends nor endless lines make the reader slow; it would take minutes if they did."""
     assert opened(work=data).report().read + opened(work=data).report().refused_count == 1
+
+
+@pytest.mark.parametrize(
+    ("year", "rule", "known"),
+    [
+        (1601, "FREQ=YEARLY;BYMONTH={};BYDAY=-1SU", True),
+        (1601, "FREQ=YEARLY;INTERVAL=1;BYMONTH={};BYDAY=-1SU", True),
+        (2007, "FREQ=YEARLY;BYMONTH={};BYDAY=-1SU", True),
+        (1601, "FREQ=SECONDLY;BYMONTH={}", False),
+        (1601, "FREQ=YEARLY;BYMONTH={};BYHOUR=1,2,3", False),
+    ],
+)
+def test_a_zones_rules_are_yearly_or_not_believed(opened, year, rule, known):
+    """Outlook's zones begin in 1601 and are right in summer and winter; one that changes every second is unknown."""
+    part = "BEGIN:{0}\nDTSTART:{1}0101T020000\nRRULE:{2}\nTZOFFSETFROM:{3}\nTZOFFSETTO:{4}\nEND:{0}\n"
+    zone = (
+        "BEGIN:VTIMEZONE\nTZID:Own\n"
+        + part.format("STANDARD", year, rule.format(10), "+0500", "+0400")
+        + part.format("DAYLIGHT", year, rule.format(3), "+0400", "+0500")
+        + "END:VTIMEZONE\n"
+    )
+    event = "UID:{0}\nDTSTART;TZID=Own:2026{0}12T100000\nSUMMARY:Z"
+    calendars = opened(work=calendar(event.format("01"), event.format("05"), head=zone))
+    day = datetime(2026, 1, 1, tzinfo=BERLIN)
+    days = calendars.between(day, day + timedelta(days=200), BERLIN)
+    assert [e.start.hour for e in days.events] == ([7, 7] if known else [10, 10])
+    assert bool(days.notes) is not known
