@@ -6,6 +6,7 @@ A mail is untrusted input. What it asks is shown to the user as a quotation and 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -86,6 +87,7 @@ class Asks(msgspec.Struct, frozen=True):
         return bool(self.questions or self.requests)
 
 
+@lru_cache(maxsize=2_048)  # a mail's words do not change, and each triage weighs them again
 def read(text: str) -> Asks:
     """Find what the sender's own words (quotes and signature already cut off) ask for."""
     questions: list[str] = []

@@ -6,6 +6,7 @@ import calendar
 import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -110,7 +111,8 @@ def find_deadline(texts: Iterable[str], sent: datetime, *, is_request: Callable[
     return min(ahead, key=lambda one: one.order, default=None)
 
 
-def _in_sentence(text: str, sent: datetime, *, asks: bool) -> list[Deadline]:
+@lru_cache(maxsize=8_192)  # each triage weighs the same sentences again
+def _in_sentence(text: str, sent: datetime, *, asks: bool) -> tuple[Deadline, ...]:
     found: list[Deadline] = []
     base = sent.date()
     for moment in find_dates(text, base):
@@ -120,7 +122,7 @@ def _in_sentence(text: str, sent: datetime, *, asks: bool) -> list[Deadline]:
             words = _words(text, moment.start, end)
             found.append(Deadline(moment.day, _clock(text, moment.start, end), words, soft=not by))
     if found:
-        return found
+        return tuple(found)
     for match in _RELATIVE.finditer(text):
         sure = bool(match["by"] or match["close"])
         if not (sure or asks) or ((match["nth"] or match["next"]) and not (match["by"] or match["which"])):
@@ -133,7 +135,7 @@ def _in_sentence(text: str, sent: datetime, *, asks: bool) -> list[Deadline]:
     hurry = _ASAP.search(text)
     if hurry and asks and not found:
         found.append(Deadline(base, None, hurry[0], soft=True))
-    return found
+    return tuple(found)
 
 
 def _day(match: re.Match[str], base: date) -> date | None:
