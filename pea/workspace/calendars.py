@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from pea.errors import MissingExtra
 from pea.workspace.calendars_events import Attendee, Event, Response, to_event
 from pea.workspace.calendars_ics import READER, CalendarFile, Component, Part, Series, newer, take_apart
 from pea.workspace.content_lines import unescape
@@ -114,7 +115,10 @@ def _worked_out(
     placed: Iterable[_Placed], start: datetime, end: datetime, zone: tzinfo, late: Callable[[], bool]
 ) -> tuple[Days, bool]:
     """Expand every series that can touch the days; False when time ran out before all were done."""
-    from pea.workspace.recurrence import expand
+    try:
+        from pea.workspace.recurrence import expand
+    except ImportError as error:
+        raise MissingExtra(f"calendars need {error.name}", fix="pip install 'pea[assistant]'") from error
 
     first, last = _number(start, -2), _number(end, 2)
     events: list[Event] = []

@@ -113,7 +113,6 @@ class _Taker:
         self.notes = notes
         self.parts: list[Part] = []
         self._stack: list[str] = []
-        self._events: list[list[ContentLine | str]] = []
         self._open: list[str] = []  # lines of the open VEVENT or VTIMEZONE
         self._fields: dict[str, str] = {}
         self._calendar: dict[str, str] = {}

@@ -11,6 +11,8 @@ from importlib.resources import files
 
 import msgspec
 
+from pea.errors import MissingExtra
+
 EARTH_KM = 6371.0088  # mean radius (IUGG)
 
 
@@ -67,8 +69,10 @@ def distance_km(a: tuple[float, float], b: tuple[float, float]) -> float:
 @functools.cache
 def airports() -> Mapping[str, Airport]:
     """Every airport by its IATA code (about 80 ms the first time)."""
-    import airportsdata
-
+    try:
+        import airportsdata
+    except ImportError as error:
+        raise MissingExtra(f"places need {error.name}", fix="pip install 'pea[assistant]'") from error
     return {
         code: Airport(
             code, row["name"], row["city"], row["subd"], row["country"], float(row["lat"]), float(row["lon"]), row["tz"]

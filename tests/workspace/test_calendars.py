@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from pea.errors import MissingExtra
 from pea.workspace.calendars import Calendars, Days
 from pea.workspace.files_cache import ReadCache
 
@@ -675,3 +677,13 @@ def test_a_zones_rules_are_yearly_or_not_believed(opened, year, rule, known):
     days = calendars.between(day, day + timedelta(days=200), BERLIN)
     assert [e.start.hour for e in days.events] == ([7, 7] if known else [10, 10])
     assert bool(days.notes) is not known
+
+
+def test_without_the_libraries_the_extra_is_named(opened, monkeypatch):
+    """On an install without the assistant's libraries the error says what to install."""
+    calendars = opened(work=calendar("UID:1\nDTSTART:20260512T080000Z\nSUMMARY:A"))
+    monkeypatch.delitem(sys.modules, "pea.workspace.recurrence", raising=False)
+    monkeypatch.setitem(sys.modules, "icalendar", None)
+    monkeypatch.delitem(sys.modules, "pea.workspace.recurrence_mend", raising=False)
+    with pytest.raises(MissingExtra, match="icalendar"):
+        in_may(calendars)
