@@ -103,8 +103,10 @@ def find_deadline(texts: Iterable[str], sent: datetime, *, is_request: Callable[
     A day counts when a word such as "by" precedes it, or when it stands in a sentence that asks for something.
     """
     found: list[Deadline] = []
+    # Only the sender's own day and hour count; aware times of one instant would be one key to the cache below.
+    local = sent.replace(tzinfo=None)
     for text in texts:
-        found += _in_sentence(text, sent, asks=is_request(text))
+        found += _in_sentence(text, local, asks=is_request(text))
     # What is due by a word such as "by" outranks days that a request merely mentions.
     hard = [one for one in found if not one.soft]
     ahead = [one for one in hard or found if one.day >= sent.date()]

@@ -75,6 +75,14 @@ def test_a_stated_deadline_outranks_a_mentioned_day() -> None:
     assert (found.day, found.soft) == (date(2026, 5, 14), False)
 
 
+def test_one_instant_has_two_tomorrows() -> None:
+    """The same words at the same instant mean another day for a sender elsewhere."""
+    here = datetime.fromisoformat("2026-05-12T06:30:00+00:00")
+    there = datetime.fromisoformat("2026-05-11T23:30:00-07:00")
+    days = [find_deadline(["by tomorrow"], sent, is_request=is_request) for sent in (here, there)]
+    assert [one.day for one in days if one] == [date(2026, 5, 13), date(2026, 5, 12)]
+
+
 @given(st.text(max_size=120), st.dates(date(1990, 1, 1), date(2090, 1, 1)))
 @settings(max_examples=200, deadline=None)
 def test_no_text_raises_and_no_deadline_is_past(text: str, sent: date) -> None:
