@@ -8,6 +8,7 @@ won, the passage to show. Accents are folded and English endings stemmed in both
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sqlite3
 import threading
@@ -222,6 +223,8 @@ class SearchIndex:
             for _attempt in range(2):
                 try:
                     self._path.parent.mkdir(parents=True, exist_ok=True)
+                    # Made by us first, readable by the user only: it holds the text of their documents.
+                    os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
                     return _connect(str(self._path))
                 except (sqlite3.OperationalError, OSError) as error:
                     self.trouble = f"{self._path.name}: {error}; the index is kept in memory"

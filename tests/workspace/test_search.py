@@ -136,6 +136,14 @@ def test_an_index_on_disk_lasts(tmp_path: Path) -> None:
     second.close()
 
 
+def test_only_the_user_may_read_the_index(tmp_path: Path) -> None:
+    """The index holds the documents' text, so nobody else on the machine can open it."""
+    index = SearchIndex(tmp_path / "index.sqlite")
+    index.put(document("a", "", "words"))
+    assert [path.stat().st_mode & 0o077 for path in sorted(tmp_path.iterdir())] == [0, 0, 0]
+    index.close()
+
+
 @pytest.mark.parametrize("damage", [b"not a database at all", b"SQLite format 3\0" + b"\xff" * 5000])
 def test_a_damaged_index_is_begun_anew(tmp_path: Path, damage: bytes) -> None:
     """Rubbish in place of the index costs the index, not the answer, and is told."""
