@@ -105,10 +105,10 @@ times = st.one_of(st.none(), st.none(), st.integers(0, 10**9))
 states = st.sampled_from([None, TraceState(), TraceState([("k", "v"), ("x", "y")])])
 contexts = st.builds(
     SpanContext,
-    st.sampled_from([0, 1, 7 << 64, (1 << 128) - 1]),
-    st.sampled_from([0, 1, (1 << 64) - 1]),
+    st.sampled_from([1, 7 << 64, (1 << 128) - 1, 0]),
+    st.sampled_from([1, 2, (1 << 64) - 1, 0]),
     st.booleans(),
-    st.sampled_from([0, 1, 2, 3, 0xFF]).map(TraceFlags),
+    st.sampled_from([1, 0, 3, 2, 0xFF]).map(TraceFlags),
     states,
 )
 descriptions = st.sampled_from([None, "", "broken", LONG, 5])
@@ -161,17 +161,17 @@ BLOCKS = {
 }
 
 
-FLAT_STEP = st.sampled_from([*STEPS])
-ANY_STEP = st.sampled_from([*STEPS, *BLOCKS])
+FLAT_STEP = st.sampled_from([*STEPS, "start", "set_status", "set_status", "raise"])
+ANY_STEP = st.sampled_from([*STEPS, *BLOCKS, *BLOCKS, "current", "remote", "start"])
 
 
 @st.composite
 def programs(draw, depth: int = 2) -> tuple[Op, ...]:
     """A few steps in a row; a block has steps of its own inside."""
     body = []
-    for _ in range(draw(st.integers(1, 4))):
+    for _ in range(draw(st.integers(1, 6))):
         do = draw(ANY_STEP if depth else FLAT_STEP)
-        on = draw(st.integers(0, 5))
+        on = draw(st.sampled_from([-1, -1, 0, 1, 2]))  # mostly the span made last
         if do in BLOCKS:
             body.append(Op(do, on, draw(BLOCKS[do]), draw(programs(depth - 1))))
         else:
@@ -211,7 +211,7 @@ class CountedIds(IdGenerator):
 
 samplers = st.sampled_from(
     [
-        *[None] * 6,
+        *[None] * 10,
         sampling.ALWAYS_ON,
         sampling.ALWAYS_OFF,
         sampling.DEFAULT_OFF,
@@ -219,6 +219,7 @@ samplers = st.sampled_from(
         sampling.TraceIdRatioBased(0.5),
         sampling.AlwaysRecordSampler(sampling.ParentBasedTraceIdRatio(0.5)),
         Colouring(),
+        sampling.ParentBased(Colouring()),
         sampling.ParentBased(Colouring(), local_parent_sampled=Colouring(), remote_parent_not_sampled=Colouring()),
     ]
 )
