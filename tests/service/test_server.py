@@ -11,6 +11,7 @@ from pea import Agent, Context, Runtime, Settings, capability
 from pea.config import RuntimeSettings, ServiceSettings
 from pea.errors import ConfigError
 from pea.service import Service
+from pea.service.state import STATE
 from pea.telemetry import Telemetry
 
 
@@ -48,7 +49,7 @@ async def test_what_cannot_finish_is_handed_back(serve, agents):
             asyncio.create_task(site.send("GET", task["links"]["events"], headers={"Last-Event-ID": "1"}))
             for task in (running, queued)
         ]
-        while site.service.app[_state()].streams < 2:
+        while site.service.app[STATE].streams < 2:
             await asyncio.sleep(0)
         await site.service.close()
         for stream in streams:
@@ -121,7 +122,14 @@ async def test_the_last_spans_are_flushed():
     assert names >= {"POST /v1/tasks", "task last.word", "invoke_agent last"}
 
 
-def _state():
-    from pea.service.state import STATE
+async def test_ready_needs_a_start():
+    """Waiting for a service that nobody started is said to be a mistake, not waited for."""
+    with pytest.raises(ConfigError, match="not been started"):
+        await Service(Runtime(Settings(), agents=[])).ready()
 
-    return STATE
+
+async def test_closing_twice_is_closing_once(serve, agents):
+    """A service can be closed by hand and by its block."""
+    async with serve(agents["echo"]()) as site:
+        await site.service.close()
+        await site.service.close()
