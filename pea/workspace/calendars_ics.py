@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from datetime import date, timedelta
 
 import msgspec
 
+from pea.workspace.calendars_span import span
 from pea.workspace.content_lines import ContentLine, logical_lines, parse_line, unescape
 from pea.workspace.files_report import Unreadable
 
@@ -23,7 +23,6 @@ MAX_EVENTS = 50_000
 MAX_EVENT_CHARS = 256 << 10
 MAX_NAME = 200
 _NO_CALENDAR = "it holds no calendar"
-ENDLESS = 99_999_999
 
 # What an answer can be made from; the rest (alarms, attachments, vendors' own) would only cost time and memory.
 _KEPT = frozenset(
@@ -48,8 +47,6 @@ _KEPT = frozenset(
 _TEXTS = frozenset(("SUMMARY", "DESCRIPTION", "LOCATION"))
 _REPLIES = frozenset(("REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH"))
 _TZID = re.compile(r';TZID=("[^"]*"|[^;:"]*)', re.IGNORECASE)
-_DAY = re.compile(r"\d{8}")
-_DURATION = re.compile(r"(\d{1,6})([WDH])")
 
 
 class Component(msgspec.Struct, frozen=True):
@@ -280,47 +277,5 @@ def newer(a: Component, b: Component) -> bool:
 
 
 def _series(uid: str, components: tuple[Component, ...]) -> Series:
-    first, last = span(components)
+    first, last = span([component.text for component in components])
     return Series(uid, components, first, last)
-
-
-def span(components: Iterable[Component]) -> tuple[int, int]:
-    """The first and last day on which a series can happen, widened by two days for zones; as numbers like 20260512."""
-    days, length, endless = list[int](), 2, False
-    for component in components:
-        for line in component.text.split("\r\n"):
-            name, _, value = line.partition(":")
-            name = name.partition(";")[0].upper()
-            if name in ("DTSTART", "DTEND", "RDATE", "RECURRENCE-ID"):
-                days += map(int, _DAY.findall(value))
-            elif name == "RRULE":
-                until = re.search(r"UNTIL=(\d{8})", value, re.IGNORECASE)
-                days += [int(until[1])] if until else []
-                endless |= until is None
-            if name in ("DURATION", "RDATE"):
-                units = {"W": 7.0, "D": 1.0, "H": 1 / 24}
-                length += sum(int(n) * units[u] for n, u in _DURATION.findall(value)).__ceil__()
-    try:
-        first, last = (date(d // 10_000, d // 100 % 100, d % 100) for d in (min(days), max(days)))
-        length += 0 if endless else max(0, _length(components))
-        low, high = first - timedelta(days=length), last + timedelta(days=length)
-    except (ValueError, OverflowError):  # no day, or no such day: it is looked at whatever days are asked for
-        return 0, ENDLESS
-    return _number(low), ENDLESS if endless else _number(high)
-
-
-def _length(components: Iterable[Component]) -> int:
-    """The longest time from a DTSTART to a DTEND, in days."""
-    longest = 0
-    for component in components:
-        ends = [
-            date(int(m[1][:4]), int(m[1][4:6]), int(m[1][6:]))
-            for m in re.finditer(r"^DT(?:START|END)[^:\r\n]*:(\d{8})", component.text, re.MULTILINE)
-        ]
-        if ends:
-            longest = max(longest, (max(ends) - min(ends)).days)
-    return longest
-
-
-def _number(day: date) -> int:
-    return day.year * 10_000 + day.month * 100 + day.day

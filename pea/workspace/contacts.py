@@ -109,7 +109,7 @@ def parse(data: bytes) -> ContactFile:
             continue
         word = parsed.value.strip().upper()
         if parsed.name == "BEGIN" and word == "VCARD":
-            if card is not None and depth == 1 and _is_begun(card):
+            if card is not None and depth == 1 and not (card and card[-1].name == "AGENT"):
                 notes.append("a card is not closed before the next begins")
                 _keep(card, contacts, notes)
                 depth = 0
@@ -129,10 +129,6 @@ def parse(data: bytes) -> ContactFile:
     if not cards:
         raise Unreadable("it holds no contact")
     return ContactFile(tuple(contacts), tuple(dict.fromkeys(notes)))
-
-
-def _is_begun(card: list[ContentLine]) -> bool:
-    return not (card and card[-1].name == "AGENT")
 
 
 def _keep(card: list[ContentLine], contacts: list[Contact], notes: list[str]) -> None:
