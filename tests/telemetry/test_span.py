@@ -438,6 +438,18 @@ def test_processors_can_be_added_late_and_are_flushed_and_shut_down(provider, tr
     assert seen[1:] == ["drain flushed", "processor flushed", "drain shut down", "processor shut down"]
 
 
+def test_a_recorded_but_unsampled_parent_is_not_a_sampled_one():
+    """A span that is only recorded is kept for the drain, says so, and the sampler is asked again for its children."""
+    root = sampling.AlwaysRecordSampler(sampling.ALWAYS_OFF)
+    provider = TracerProvider(sampling.ParentBased(root), shutdown_on_exit=False)
+    tracer = provider.get_tracer("t")
+    with tracer.span("root") as span, tracer.span("child") as child:
+        assert span.is_recording()
+        assert not child.is_recording()
+    assert not span.sampled
+    assert provider.buffer.take() == [span]
+
+
 def test_another_providers_spans_are_parents_too(tracer):
     """Under a span of the SDK, or a remote one, ours continues that trace."""
     theirs = SdkProvider(shutdown_on_exit=False).get_tracer("sdk")
