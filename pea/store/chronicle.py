@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -19,12 +19,15 @@ import msgspec
 
 from pea.config import Settings
 from pea.store.draft import TraceDraft
+from pea.store.genai import INVOKE_AGENT, call_of, normalised
 from pea.store.series import STEP_S, SeriesStore
 from pea.store.spans import SpanStore
+from pea.store.token_use import TokenCounter
 from pea.store.writer import WriterStatus
-from pea.telemetry import Telemetry
+from pea.telemetry import Telemetry, names
 from pea.telemetry.keeper import Keeper, KeeperStatus
-from pea.telemetry.record import Inlet
+from pea.telemetry.metrics import MetricStore
+from pea.telemetry.record import Inlet, SpanRecord
 
 SAVE_EVERY_S = 60.0
 READERS = 2
@@ -44,6 +47,7 @@ class ChronicleStatus(msgspec.Struct, frozen=True):
     series_bytes: int
     series_overflowed: int
     source_failures: int
+    ingested: int  # spans of other programs
 
 
 class Chronicle:
@@ -56,10 +60,13 @@ class Chronicle:
         self._clock = clock
         self.spans = SpanStore(folder / "spans.db", settings.store, clock=clock)
         self.keeper: Keeper[TraceDraft] = Keeper(self.spans.draft, self._write, settings.keeper)
-        self.inlet = Inlet([self.spans.rates, self.keeper])
+        self.tokens = TokenCounter()
+        self.inlet = Inlet([self.spans.rates, self.keeper, self.tokens])
         self.series = SeriesStore(settings.store.series, folder / "series.bin")
         self.source_failures = 0
-        self._sources: list[Source] = []
+        self.ingested = 0
+        self._sources: list[Source] = [self.tokens.series]
+        self._metrics: MetricStore | None = None
         self._detach: Callable[[], None] | None = None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="pea-read")
         self._stop = threading.Event()
@@ -69,9 +76,27 @@ class Chronicle:
         """Take every span that ends in this process, and sample its metrics every ten seconds."""
         if self._detach is None:
             self._detach = telemetry.add_consumer(self.inlet)
+            self._metrics = telemetry.metrics
             self._sources.append(lambda: metric_numbers(telemetry))
             self._sampler = threading.Thread(target=self._sample_on, name="pea-series", daemon=True)
             self._sampler.start()
+
+    def ingest(self, records: Sequence[SpanRecord]) -> None:
+        """Take spans of other programs: agents' calls count in the same metric as our own, all else as it came."""
+        for record in records:
+            call = call_of(record)
+            if call is None:
+                continue
+            normalised(record, call)
+            if call.operation == INVOKE_AGENT and call.agent and self._metrics is not None:
+                seconds = record.duration_ns * 1e-9
+                with self._metrics.lock:
+                    series = self._metrics.series(
+                        names.METRIC_AGENT_CALL_DURATION, (call.agent, None, call.error or None)
+                    )
+                    series.observe(seconds, (seconds, record.trace_id, record.span_id, record.end_ns))
+        self.ingested += len(records)
+        self.inlet.put(records)
 
     def add_source(self, source: Source) -> None:
         """Have ``source`` asked for figures by series name at every sample."""
@@ -110,6 +135,7 @@ class Chronicle:
             series_bytes=self.series.size_bytes,
             series_overflowed=self.series.overflowed,
             source_failures=self.source_failures,
+            ingested=self.ingested,
         )
 
     def close(self, timeout_s: float = 10.0) -> bool:
