@@ -74,16 +74,17 @@ def busy_stretches(entries: Iterable[Entry], start: datetime, end: datetime) -> 
 
 def free_slots(busy: Iterable[Busy], windows: Iterable[tuple[datetime, datetime]], *, minutes: int) -> tuple[Slot, ...]:
     """The parts of the windows that nothing takes, of at least ``minutes``."""
-    taken = list(busy)
+    taken = [(stretch.start.astimezone(UTC), stretch.end.astimezone(UTC)) for stretch in busy]
     free: list[Slot] = []
     for left, right in windows:
-        at = left
-        for stretch in taken:
-            if stretch.end <= at or stretch.start >= right:
+        zone, at, closes = left.tzinfo, left.astimezone(UTC), right.astimezone(UTC)
+        for begins, ends in (*taken, (closes, closes)):
+            if ends < at or begins > closes:
                 continue
-            _add(free, at, stretch.start, minutes)
-            at = max(at, stretch.end)
-        _add(free, at, right, minutes)
+            length = minutes_between(at, begins)
+            if length >= minutes:
+                free.append(Slot(at.astimezone(zone), begins.astimezone(zone), length))
+            at = max(at, ends)
     return tuple(free)
 
 
@@ -138,9 +139,3 @@ def _from(stretch: Busy, day: date) -> str:
     begins = f"{stretch.start:%H:%M}" if stretch.start.date() == day else "00:00"
     ends = f"{stretch.end:%H:%M}" if stretch.end.date() == day else "24:00"
     return f"{begins}\N{EN DASH}{ends}"
-
-
-def _add(free: list[Slot], start: datetime, end: datetime, minutes: int) -> None:
-    length = minutes_between(start, end)
-    if length >= minutes and length > 0:
-        free.append(Slot(start, end, length))

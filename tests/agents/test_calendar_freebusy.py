@@ -41,7 +41,7 @@ def taken_minutes(found: list[Entry]) -> set[int]:
 
 
 @given(st.lists(entries(), max_size=8))
-@settings(max_examples=100)
+@settings(max_examples=150)
 def test_busy_and_free_divide_the_day(found):
     """Every minute of the day, also of the hour that comes twice, is either busy or free, as the entries say."""
     busy = busy_stretches(found, START, END)
