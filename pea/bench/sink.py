@@ -18,7 +18,7 @@ _ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-l
 def sink() -> Iterator[str]:
     """Start a sink; gives its address, and stops it at the end of the block."""
     command = [sys.executable, "-m", "pea.bench.sink"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("the sink has no pipes")
         try:

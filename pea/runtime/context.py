@@ -43,7 +43,6 @@ class Context:
     def __init__(
         self,
         dispatcher: Dispatcher,
-        *,
         agent: str,
         capability: str,
         deadline: float,
@@ -87,14 +86,7 @@ class Context:
     def within(self, limit: str | float) -> Context:
         """The same context with a nearer deadline: ``await ctx.within("800ms").call(...)``. Never extends it."""
         nearer = min(self.deadline, self._dispatcher.clock() + Seconds.parse(limit))
-        return Context(
-            self._dispatcher,
-            agent=self.agent,
-            capability=self.capability,
-            deadline=nearer,
-            task_id=self.task_id,
-            attempt=self.attempt,
-        )
+        return Context(self._dispatcher, self.agent, self.capability, nearer, self.task_id, self.attempt)
 
     def step(self, name: str, attributes: Mapping[str, Any] | None = None) -> AbstractContextManager[Span]:
         """A span around a named piece of this capability's work, as ``with ctx.step("calendars.read"): ...``."""

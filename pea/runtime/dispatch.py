@@ -72,16 +72,16 @@ class Dispatcher:
             route = self._route(name)
         if not route.retries:
             return await self._attempt(route, arguments, deadline, task_id, 1, ())
-        links: list[Link] = []
+        failed: list[Link] = []
         for attempt in range(1, route.retries + 1):
             try:
-                return await self._attempt(route, arguments, deadline, task_id, attempt, links)
+                return await self._attempt(route, arguments, deadline, task_id, attempt, failed)
             except Exception as error:
                 pause = backoff_s(attempt, self.settings.runtime.retry_base, self.settings.runtime.retry_cap)
                 if not worth_retrying(error) or self.clock() + pause >= deadline:
                     raise
             await asyncio.sleep(pause)
-        return await self._attempt(route, arguments, deadline, task_id, route.retries + 1, links)
+        return await self._attempt(route, arguments, deadline, task_id, route.retries + 1, failed)
 
     async def _attempt(
         self,
@@ -90,38 +90,39 @@ class Dispatcher:
         deadline: float,
         task_id: str | None,
         attempt: int,
-        links: Sequence[Link],
+        failed: Sequence[Link],
     ) -> Any:
-        capability = route.capability
+        """One attempt, a span that links to the ``failed`` ones before it; a failure adds itself to a list of them."""
         attributes = route.attributes
         if attempt > 1:
             attributes = {**attributes, names.PEA_ATTEMPT: attempt}
-        with self._tracer.span(route.span_name, attributes, links=links) as span:
-            if route.retries and isinstance(links, list):
-                links.append(Link(span.get_span_context()))
-            bound = capability.bind(arguments)
-            now = self.clock()
-            own = now + route.timeout_s
-            limit = own if own < deadline else deadline
-            if limit <= now:
-                raise DeadlineExceeded("its deadline had passed before it began", where=capability.name)
-            ctx = Context(
-                self,
-                agent=capability.agent,
-                capability=capability.name,
-                deadline=limit,
-                task_id=task_id,
-                attempt=attempt,
-            )
+        with self._tracer.span(route.span_name, attributes, links=failed) as span:
             try:
-                with self._deadlines.scope(limit):
-                    result = await capability.invoke(ctx, bound)
-            except Expired:
-                whose = "its timeout of" if own <= deadline else "the deadline it inherited, with"
-                raise DeadlineExceeded(
-                    f"did not end within {whose} {limit - now:.3g} s", where=capability.name
-                ) from None
-            return capability.check(result)
+                return await self._bounded(route, arguments, deadline, task_id, attempt)
+            except Exception:
+                if isinstance(failed, list):
+                    failed.append(Link(span.get_span_context()))
+                raise
+
+    async def _bounded(
+        self, route: Route, arguments: Mapping[str, Any], deadline: float, task_id: str | None, attempt: int
+    ) -> Any:
+        """Check the input, run the capability within its time, check the result."""
+        capability = route.capability
+        bound = capability.bind(arguments)
+        now = self.clock()
+        own = now + route.timeout_s
+        limit = own if own < deadline else deadline
+        if limit <= now:
+            raise DeadlineExceeded("its deadline had passed before it began", where=capability.name)
+        ctx = Context(self, capability.agent, capability.name, limit, task_id, attempt)
+        try:
+            with self._deadlines.scope(limit):
+                result = await capability.invoke(ctx, bound)
+        except Expired:
+            whose = "its timeout of" if own <= deadline else "the deadline it inherited, with"
+            raise DeadlineExceeded(f"did not end within {whose} {limit - now:.3g} s", where=capability.name) from None
+        return capability.check(result)
 
     async def compute(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Run a function in a thread, under a span, in this context."""

@@ -154,7 +154,7 @@ class Runtime:
         try:
             with self.telemetry.tracer.span(f"{names.SPAN_AGENT_START} {name}", {names.GEN_AI_AGENT_NAME: name}):
                 deadline = asyncio.get_running_loop().time() + limit
-                ctx = Context(self.dispatcher, agent=name, capability="start", deadline=deadline)
+                ctx = Context(self.dispatcher, name, "start", deadline)
                 async with asyncio.timeout(limit):
                     await agent.start(ctx)
         except TimeoutError:

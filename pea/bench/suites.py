@@ -1,0 +1,37 @@
+"""The suites by name; each is imported when it runs, so that a missing peer only stops its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+import msgspec
+
+from pea.bench.figure import Figure
+from pea.bench.measure import Line
+
+
+class Suite(msgspec.Struct, frozen=True):
+    """A function that measures, and what it is about; ``seconds`` is roughly how long it takes on two cores."""
+
+    name: str
+    about: str
+    module: str
+    function: str
+    seconds: int
+
+    def load(self) -> Callable[[], list[Line | Figure]]:
+        """The function; ImportError when a peer is not installed."""
+        found: Callable[[], list[Line | Figure]] = getattr(import_module(self.module), self.function)
+        return found
+
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite("spans", "spans beside the OpenTelemetry SDK's", "pea.bench.spans", "spans", 30),
+        Suite("calls", "a call between agents beside one official span", "pea.bench.calls", "calls", 10),
+        Suite("start", "process start to /readyz, and memory", "pea.bench.start", "start", 20),
+        Suite("store", "the span store with a million spans", "pea.bench.store", "store", 90),
+    )
+}
