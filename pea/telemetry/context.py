@@ -14,7 +14,7 @@ from opentelemetry.context.context import Context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
 
-__all__ = ["SPAN_KEY", "Context", "Token", "attach", "current", "enter", "holding", "reset", "say_not_reset"]
+__all__ = ["SPAN_KEY", "Context", "Token", "attach", "current", "enter", "reset", "say_not_reset"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,13 +36,6 @@ def say_not_reset() -> None:
 def enter(span: object) -> Token[Context]:
     """Make ``span`` current."""
     context = current()
-    if len(context) < 2 and (not context or SPAN_KEY in context):  # `holding`, without the call
+    if len(context) < 2 and (not context or SPAN_KEY in context):  # nothing else to carry
         return attach(Context({SPAN_KEY: span}))
     return attach(Context({**context, SPAN_KEY: span}))
-
-
-def holding(span: object, context: Context) -> Context:
-    """``context`` with ``span`` as its current span (the former is not changed)."""
-    if len(context) < 2 and (not context or SPAN_KEY in context):
-        return Context({SPAN_KEY: span})
-    return Context({**context, SPAN_KEY: span})

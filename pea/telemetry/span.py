@@ -25,7 +25,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.util.types import AnyValue, Attributes
 
-from pea.telemetry.context import Context, holding
+from pea.telemetry.context import SPAN_KEY, Context
 from pea.telemetry.extra import Extra, Trace, sdk_event, sdk_link, worth_linking
 from pea.telemetry.leaf import Leaf
 from pea.telemetry.limits import bounded, plain_value
@@ -228,7 +228,8 @@ class Span(ApiSpan, ReadableSpan):
             leaves = self._first_leaf()
         tracer = self.tracer
         if self.end_time is not None or tracer.span_processor._span_processors:
-            tracer.start_span(name, holding(self, Context()), attributes=attributes, start_time=start_ns).end(end_ns)
+            beneath = Context({SPAN_KEY: self})
+            tracer.start_span(name, beneath, attributes=attributes, start_time=start_ns).end(end_ns)
         elif len(leaves) < tracer.limits.leaves:
             leaves.append((name, start_ns, end_ns, attributes))
         else:
