@@ -187,7 +187,7 @@ def encoding() -> list[Line]:
         for _ in range(count):
             with tracer.span("task") as span:
                 for _ in range(BATCH):
-                    span.leaf("cache.lookup geo", 1, 2, LEAF_ATTRIBUTES)
+                    span.leaf("cache.lookup geo", 1, 2, {**LEAF_ATTRIBUTES})  # one each, as the worst case
             encode_spans(provider.buffer.take(), RESOURCE)
 
     samples = interleaved(

@@ -33,7 +33,8 @@ _USUAL_END = _STATUS_UNSET + _LOCAL
 _UINT64 = (1 << 64) - 1
 _UINT128 = (1 << 128) - 1
 
-_titles: dict[tuple[str, SpanKind], bytes] = {}  # name (field 5) and kind (field 6), bounded
+_INTERNAL = SpanKind.INTERNAL
+_internal: dict[str, bytes] = {}  # name (field 5) and kind (field 6) of internal spans, bounded
 
 
 class Encoder:
@@ -72,7 +73,7 @@ class Encoder:
             (
                 self._head,
                 ids,
-                _titles.get((span.name, span.kind)) or _title(span.name, span.kind),
+                (_internal.get(span.name) if span.kind is _INTERNAL else None) or _title(span.name, span.kind),
                 _span_times(span.start_time, span.end_time),
                 attributes(b"\x4a", span._attributes),
                 b"" if extra is None else _extra(extra),
@@ -89,17 +90,21 @@ class Encoder:
 
     def _add_leaves(self, span: Span, leaves: list[Leaf], spans: list[bytes]) -> None:
         head, state, parent_id, limits = self._head, self._state, span.span_id, span.tracer.limits
-        internal = SpanKind.INTERNAL
         size = 0
+        last: Mapping[str, AnyValue] | None = None
+        about = b""
         for index, (name, start, end, given) in enumerate(leaves):
             ids = _ids(leaf_id(parent_id, index), _PARENT, parent_id)
+            if given is not last:  # leaves often share one dictionary
+                last = given
+                about = _leaf_attributes(given, limits) if given else b""
             data = b"".join(
                 (
                     head,
                     ids[:8] + state + ids[8:] if state else ids,
-                    _titles.get((name, internal)) or _title(name, internal),
+                    _internal.get(name) or _title(name, _INTERNAL),
                     _span_times(start, end),
-                    _leaf_attributes(given, limits) if given else b"",
+                    about,
                     _USUAL_END,
                 )
             )
@@ -157,8 +162,8 @@ def _span_times(start: int, end: int | None) -> bytes:
 def _title(name: str, kind: SpanKind) -> bytes:
     number = getattr(kind, "value", 0) + 1
     title = _text_field(b"\x2a", name) + b"\x30" + varint(number)
-    if len(_titles) < _MAX_TITLES and len(title) < 256:
-        _titles[name, kind] = title
+    if kind is _INTERNAL and len(_internal) < _MAX_TITLES and len(title) < 256:
+        _internal[name] = title
     return title
 
 
