@@ -21,6 +21,7 @@ import yaml
 from pea.errors import ConfigError, did_you_mean
 
 MAX_CONFIG_BYTES = 1 << 20
+_LOCALTIME = Path("/etc/localtime")
 PINNED_HOUR = time(7, 30)  # what "now" is on a day given by --today without a time of day
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", re.ASCII)
@@ -271,7 +272,7 @@ class Settings(_Section, frozen=True):
         """The user's time zone, or the machine's."""
         if self.user.timezone:
             return ZoneInfo(self.user.timezone)
-        return datetime.now(UTC).astimezone().tzinfo or UTC
+        return _machine_zone()
 
     def now(self) -> datetime:
         """The present in the user's zone: the clock, or the day and time that ``today`` pins."""
@@ -454,6 +455,19 @@ def _check(settings: Settings, origins: Mapping[str, str], text: str, path: Path
         raise ConfigError(
             f"{settings.today!r} is not a day", where=where, fix="write 2026-05-12 or 2026-05-12T07:30"
         ) from error
+
+
+def _machine_zone() -> tzinfo:
+    """The machine's zone with its rules; `datetime.astimezone` only tells today's offset, wrong after a clock change."""
+    name = os.environ.get("TZ", "").lstrip(":")
+    try:
+        if name:
+            return ZoneInfo(name)
+        with _LOCALTIME.open("rb") as file:
+            key = str(_LOCALTIME.resolve()).partition("/zoneinfo/")[2]
+            return ZoneInfo.from_file(file, key=key or None)
+    except (KeyError, ValueError, OSError):
+        return datetime.now(UTC).astimezone().tzinfo or UTC
 
 
 def _parse_today(text: str, zone: tzinfo) -> datetime:

@@ -100,6 +100,16 @@ def test_unquoted_date_in_yaml(tmp_path: Path) -> None:
     assert load(write(tmp_path, "today: 2026-05-12\n"), environ={}).today == "2026-05-12"
 
 
+def test_machine_zone_knows_its_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a zone of the user's, the machine's is used as a zone, not as today's offset."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    zone = load(environ={}).zone
+    offsets = {datetime(2026, month, 1, tzinfo=zone).utcoffset() for month in (1, 7)}
+    assert len(offsets) == 2
+    monkeypatch.setenv("TZ", "No/Such/Zone")
+    assert load(environ={}).now().tzinfo is not None
+
+
 def test_defaults_need_nothing() -> None:
     """Without file, variables and options there is a usable configuration on loopback."""
     assert load(environ={}).service.host == "127.0.0.1"
