@@ -7,7 +7,8 @@ from aiohttp.typedefs import Middleware
 
 from pea.errors import PeaError
 from pea.runtime import Runtime
-from pea.service import agents, probes, problems, task_events, tasks
+from pea.service import agents, jaeger, otlp_in, probes, problems, task_events, tasks
+from pea.service.chronicle import HOLDER, Holder
 from pea.service.guard import add_headers, check_host, known_hosts
 from pea.service.json_answer import json_answer
 from pea.service.negotiate import accepts
@@ -21,6 +22,7 @@ from pea.service.tracing import tracing
 from pea.telemetry import get_logger
 
 ROUTES = (*tasks.ROUTES, *task_events.ROUTES, *agents.ROUTES, *probes.ROUTES)
+OTHERS = (*jaeger.ROUTES, *otlp_in.ROUTES)  # interfaces that are described by those who made them
 
 log = get_logger("pea.service")
 
@@ -28,13 +30,15 @@ log = get_logger("pea.service")
 def create_app(runtime: Runtime) -> web.Application:
     """The application that serves a runtime, which may still be starting."""
     settings = runtime.settings.service
-    operations = (*ROUTES, *page_routes(), _openapi(runtime))
+    operations = (*ROUTES, *OTHERS, *page_routes(), _openapi(runtime))
     untraced = [operation.path for operation in operations if not operation.traced]
     app = web.Application(
         client_max_size=int(settings.max_body),
         middlewares=[tracing(runtime.telemetry.tracer, untraced), _answering(known_hosts(settings.host))],
     )
     app[STATE] = State(runtime)
+    app[HOLDER] = Holder()
+    app[otlp_in.INGEST] = otlp_in.Ingest(runtime.settings.store)
     app.on_response_prepare.append(add_headers)
     for operation in operations:
         _add(app.router, operation)

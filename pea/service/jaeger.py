@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from pea.service.chronicle import CHRONICLE
+from pea.service.chronicle import chronicle_of
 from pea.service.jaeger_metrics import CALLS, ERRORS, MIN_STEP_MS, Family, latencies, metric_family, window_of
 from pea.service.jaeger_otlp import otlp_traces, summary
 from pea.service.jaeger_params import (
@@ -40,7 +40,7 @@ def classic(make: Callable[[web.Request, Parameters], Read]) -> Handler:
     async def handler(request: web.Request) -> web.Response:
         try:
             read = make(request, Parameters(request.query.items()))
-            body = await request.app[CHRONICLE].ask(lambda store: _encode(read(store)))
+            body = await chronicle_of(request).ask(lambda store: _encode(read(store)))
         except BadJaegerParameter as error:
             return _answer(_encode(Envelope(None, errors=[Fault(code=400, msg=error.what)])), 400)
         except _NotFound as error:
@@ -56,7 +56,7 @@ def modern(make: Callable[[web.Request, Parameters], Read]) -> Handler:
     async def handler(request: web.Request) -> web.Response:
         try:
             read = make(request, Parameters(request.query.items()))
-            body = await request.app[CHRONICLE].ask(lambda store: _encode(read(store)))
+            body = await chronicle_of(request).ask(lambda store: _encode(read(store)))
         except (BadJaegerParameter, _NotFound) as error:
             status = 404 if isinstance(error, _NotFound) else 400
             return _answer(_encode({"error": {"httpCode": status, "message": str(error)}}), status)

@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 
 from pea.config import StoreSettings
-from pea.service.chronicle import CHRONICLE
+from pea.service.chronicle import chronicle_of
 from pea.service.operation import Answer, Header, Operation
 from pea.store.otlp import BadBody, Limits, SpanReader, inflate, metric_samples
 from pea.store.otlp.body import ENCODINGS
@@ -94,7 +94,7 @@ async def _take(request: web.Request, work: _Work) -> web.Response:
 
 
 async def _spans(request: web.Request, ingest: Ingest, data: bytes, json: bool) -> tuple[int, str]:  # noqa: FBT001
-    chronicle = request.app[CHRONICLE]
+    chronicle = chronicle_of(request)
     reader = SpanReader(data, json=json, limits=ingest.limits)
     batch = []
     began = time.perf_counter()
@@ -114,7 +114,7 @@ async def _spans(request: web.Request, ingest: Ingest, data: bytes, json: bool) 
 
 async def _metrics(request: web.Request, ingest: Ingest, data: bytes, json: bool) -> tuple[int, str]:  # noqa: FBT001
     samples = await asyncio.to_thread(metric_samples, data, json=json, limits=ingest.limits)
-    series = request.app[CHRONICLE].series
+    series = chronicle_of(request).series
     before = series.overflowed
     series.sample(time.time(), samples)
     ingest.status.samples += len(samples)
@@ -131,7 +131,7 @@ async def _body(request: web.Request, ingest: Ingest) -> AsyncIterator[bytes]:
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity", *ENCODINGS}:
         raise _Refused(415, _UNIMPLEMENTED, f"send the body as it is, or as {', '.join(ENCODINGS)}")
-    if request.app[CHRONICLE].spans.writer.pressed:
+    if chronicle_of(request).spans.writer.pressed:
         raise _Refused(429, _EXHAUSTED, "the span store has more to write than it keeps up with")
     hold = _Hold(ingest)
     try:

@@ -12,6 +12,7 @@ from aiohttp import web
 from pea.errors import ConfigError
 from pea.runtime import Runtime
 from pea.service.application import create_app
+from pea.service.chronicle import HOLDER
 from pea.service.connection import Runner
 from pea.service.guard import require_loopback
 from pea.service.state import STATE
@@ -63,11 +64,13 @@ class Service:
         settings = self.runtime.settings.service
         require_loopback(settings.host)
         self.runtime.telemetry.start()
+        self.app[HOLDER].open(self.runtime.settings, self.runtime.telemetry)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, settings.host, settings.port, backlog=BACKLOG).start()
         except OSError as error:
             await self._runner.cleanup()
+            await self.app[HOLDER].close()
             raise ConfigError(
                 f"{settings.host}:{settings.port} cannot be bound: {error.strerror or error}",
                 where="service.port",
@@ -127,3 +130,4 @@ class Service:
             await self.runtime.scheduler.close(grace)
         await self._runner.cleanup()
         await self.runtime.close(grace)
+        await self.app[HOLDER].close()

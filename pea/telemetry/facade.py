@@ -97,6 +97,10 @@ class Telemetry:
         """Have ``read`` called whenever metrics are collected; see `MetricStore.gauge`."""
         return self.metrics.gauge(metric, read, labels)
 
+    async def drain(self) -> None:
+        """Give every span that has ended to the consumers, without waiting for exports."""
+        await self._drain.drain_politely()
+
     async def flush(self) -> bool:
         """Hand on every span that has ended and have it exported; False when the flush timeout did not suffice."""
         await self._drain.drain_politely()

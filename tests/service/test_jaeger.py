@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pea.config import Seconds, Settings, StoreSettings
 from pea.service import jaeger
-from pea.service.chronicle import CHRONICLE
+from pea.service.chronicle import HOLDER, Holder
 from pea.service.jaeger_params import BadJaegerParameter, Parameters, trace_id_of
 from pea.store import Chronicle
 from pea.telemetry.record import ERROR, LinkTo, Origin, SpanRecord
@@ -49,7 +49,8 @@ async def client(tmp_path: Path) -> AsyncIterator[TestClient]:
     chronicle.inlet.put(SPANS)
     await asyncio.to_thread(chronicle.flush)
     app = web.Application()
-    app[CHRONICLE] = chronicle
+    app[HOLDER] = Holder()
+    app[HOLDER].chronicle = chronicle
     for operation in jaeger.ROUTES:
         app.router.add_route(operation.method, operation.path, operation.handler)
     async with TestClient(TestServer(app)) as client:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pea.service.application import create_app
+from pea.service.application import OTHERS, create_app
 
 NOISE = {"HEAD", "OPTIONS"}
 
@@ -37,7 +37,7 @@ async def test_schemathesis_finds_nothing(site, gate, tmp_path):
 
 
 async def test_every_route_is_in_the_document_and_back(site):
-    """What is served but for the page is documented, and what is documented is served."""
+    """What is served but for the page and others' interfaces is documented, and what is documented is served."""
     _, document = await site.send("GET", "/openapi.json")
     documented = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
     served = {
@@ -46,7 +46,8 @@ async def test_every_route_is_in_the_document_and_back(site):
         if route.method not in NOISE
     }
     page = {("GET", "/")} | {route for route in served if route[1].startswith("/page/")}
-    assert documented == served - page
+    others = {(operation.method, operation.path) for operation in OTHERS}  # OTLP and Jaeger have their own documents
+    assert documented == served - page - others
 
 
 async def test_each_capability_has_its_own_form(site):

@@ -26,7 +26,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from pea.config import Bytes, Seconds, Settings, StoreSettings
 from pea.service import otlp_in
-from pea.service.chronicle import CHRONICLE
+from pea.service.chronicle import HOLDER, Holder
 from pea.service.otlp_in import INGEST, Ingest
 from pea.store import Chronicle, Query
 from pea.telemetry import Telemetry, names
@@ -62,7 +62,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     chronicle = Chronicle(tmp_path, Settings(store=STORE))
     chronicle.attach(telemetry)
     app = web.Application()
-    app[CHRONICLE] = chronicle
+    app[HOLDER] = Holder()
+    app[HOLDER].chronicle = chronicle
     app[INGEST] = Ingest(STORE)
     for operation in otlp_in.ROUTES:
         app.router.add_route(operation.method, operation.path, operation.handler)
@@ -251,7 +252,9 @@ async def test_attributes_are_brought_within_bounds(desk: Desk):
 async def test_what_is_not_a_request_is_refused(tmp_path: Path, body: bytes, headers: dict[str, str], status: int):
     """A clear status for each kind of mistake, said in a google.rpc.Status; a bomb is stopped at the bound."""
     app = web.Application()
-    app[CHRONICLE] = chronicle = Chronicle(tmp_path, Settings(store=STORE))
+    chronicle = Chronicle(tmp_path, Settings(store=STORE))
+    app[HOLDER] = Holder()
+    app[HOLDER].chronicle = chronicle
     app[INGEST] = Ingest(STORE)
     for operation in otlp_in.ROUTES:
         app.router.add_route(operation.method, operation.path, operation.handler)
