@@ -47,7 +47,7 @@ class Duel:
             mini.ask(mark)
 
     def verdict(self, policy: Policy, held: int, *, full: bool) -> Policy:
-        """The policy that hits clearly more often than ``policy``, else that; ``held`` is how many entries there are."""
+        """The policy that hits clearly more often than ``policy``, else that, for a cache of ``held`` entries."""
         if not self._held * 0.8 <= held <= self._held * 1.25 or (full and not self._limit):
             self._fit(held, full=full or bool(self._limit))
         if not self._limit or self._asks < _ROUND * self._limit:

@@ -1,4 +1,4 @@
-"""How often keys that are no longer held were asked for: two generations of counts, the older one halved and then lost."""
+"""How often keys that are no longer held were asked for: two generations of counts, of which the older is lost."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Judge(Protocol):
         """A sampled key was asked for."""
 
     def verdict(self, policy: Policy, held: int, *, full: bool) -> Policy:
-        """Which policy to follow from now on; ``held`` is how many entries there are, ``full`` if one just had to leave."""
+        """Which policy to follow, with ``held`` entries; ``full`` says that one had to make room."""
 
 
 class _Node(Generic[K, V]):
@@ -72,9 +72,9 @@ class TwoQueues(Generic[K, V]):
     """
 
     __slots__ = (
-        "_age_at", "_age_s", "_ageing", "_clock", "_ghosts", "_judge", "_left", "_main", "_most_ghosts", "_nodes", "_small",
-        "_small_bytes", "dropped", "evicted_age", "evicted_size", "hits", "limit_bytes", "limit_entries", "misses",
-        "policy", "refused", "size_bytes",
+        "_age_at", "_age_s", "_ageing", "_clock", "_ghosts", "_judge", "_left", "_main", "_most_ghosts", "_nodes",
+        "_small", "_small_bytes", "dropped", "evicted_age", "evicted_size", "hits", "limit_bytes", "limit_entries",
+        "misses", "policy", "refused", "size_bytes",
     )  # fmt: skip
 
     def __init__(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import datetime
+import datetime as dt
 import enum
 import sys
 from collections.abc import Callable
@@ -30,7 +30,7 @@ MAX_DEPTH = 64
 
 _ATOMS = frozenset({
     type(None), bool, int, float, complex, str, bytes, type(Ellipsis), range, Decimal, UUID, ZoneInfo,
-    datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone,
+    dt.datetime, dt.date, dt.time, dt.timedelta, dt.timezone,
 })  # fmt: skip
 
 Open = Callable[[Any], Any]
@@ -73,11 +73,11 @@ def _is_frozen(value: Any, depth: int) -> bool:
     if type(value) is tuple or type(value) is frozenset:
         return all(_is_frozen(item, depth + 1) for item in value)
     if isinstance(value, msgspec.Struct):
-        return value.__struct_config__.frozen and all(
+        return bool(value.__struct_config__.frozen) and all(
             _is_frozen(getattr(value, name, None), depth + 1) for name in value.__struct_fields__
         )
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return value.__dataclass_params__.frozen and all(  # type: ignore[attr-defined]
+        return bool(value.__dataclass_params__.frozen) and all(  # type: ignore[attr-defined]
             _is_frozen(getattr(value, field.name, None), depth + 1) for field in dataclasses.fields(value)
         )
     return isinstance(value, tuple) and hasattr(value, "_fields") and all(_is_frozen(v, depth + 1) for v in value)
@@ -101,14 +101,14 @@ def _is_plain(value: Any, depth: int) -> bool:
     return False
 
 
-def _is_array(value: object) -> bool:
+def _is_array(value: Any) -> bool:
     numpy = sys.modules.get("numpy")
     return numpy is not None and type(value) is numpy.ndarray and not value.dtype.hasobject
 
 
 def _hold_array(value: Any) -> tuple[Any, Open | None, int]:
-    import numpy
+    import numpy as np
 
     # Bytes lie below the array: a caller's setflags(write=True) is refused.
-    kept = numpy.frombuffer(value.tobytes(), dtype=value.dtype).reshape(value.shape)
+    kept = np.frombuffer(value.tobytes(), dtype=value.dtype).reshape(value.shape)
     return kept, None, weigh(kept)

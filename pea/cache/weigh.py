@@ -8,7 +8,7 @@ interned names) weigh nothing. Checked against the growth of resident memory in 
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import enum
 import sys
 from decimal import Decimal
@@ -24,9 +24,9 @@ MAX_OBJECTS = 100_000
 _BLOCK = 16
 _MALLOC_HEADER = 8
 _PYMALLOC_MOST = 512
-_FREE = (type(None), bool, type(Ellipsis), type, enum.Enum, ZoneInfo, datetime.timezone)
+_FREE = (type(None), bool, type(Ellipsis), type, enum.Enum, ZoneInfo, dt.timezone)
 _ATOMS = frozenset({
-    int, float, complex, str, bytes, bytearray, datetime.datetime, datetime.date, datetime.time, datetime.timedelta,
+    int, float, complex, str, bytes, bytearray, dt.datetime, dt.date, dt.time, dt.timedelta,
     Decimal, UUID,
 })  # fmt: skip
 

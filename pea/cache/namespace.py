@@ -1,0 +1,210 @@
+"""What callers hold: one kind of cached value, looked up tier by tier, computed once, kept as long as it is right."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+from opentelemetry.util.types import AnyValue
+
+from pea.cache.entry import Entry
+from pea.cache.flights import Flight
+from pea.cache.ordered import Ordered
+from pea.cache.patterns import groups_of
+from pea.cache.values import Uncacheable
+from pea.cache.wire import Codec
+from pea.telemetry import names
+
+if TYPE_CHECKING:
+    from pea.cache.stack import Stack
+
+T = TypeVar("T")
+
+TIERS = names.PEA_CACHE_TIER_VALUES
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a namespace's values count; durations in seconds.
+
+    ``stale_s``: how long after ``ttl_s`` a value is still served while one computation replaces it. ``beta``: how early
+    values are replaced before that, in multiples of what they cost (`entry.early_s`; 0: never early).
+    ``negative_ttl_s`` holds for None, and for the errors in ``negative_errors``, which are remembered and raised again.
+    """
+
+    ttl_s: float
+    stale_s: float = 0.0
+    beta: float = 1.0
+    negative_ttl_s: float = 30.0
+    negative_errors: tuple[type[Exception], ...] = ()
+    portable: bool = True  # may leave the process, to Redis and disk
+
+
+class NamespaceStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One namespace's lookups by the tier that answered (``none``: a computation did), and what computing took."""
+
+    name: str
+    owner: str
+    lookups: dict[str, int]
+    waits: int
+    computed: int
+    failed: int
+    refreshed: int
+    uncacheable: int
+    unportable: int
+    compute_s: float
+
+    @property
+    def hit_ratio(self) -> float | None:
+        """Lookups that a tier answered; None before the first."""
+        asked = sum(self.lookups.values())
+        return (asked - self.lookups["none"]) / asked if asked else None
+
+
+class Counts:
+    """What a namespace counts as it goes."""
+
+    __slots__ = (
+        "compute_s", "computed", "failed", "l1", "l2", "l3", "l4", "none", "refreshed", "uncacheable", "unportable",
+        "waits",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.l1 = self.l2 = self.l3 = self.l4 = self.none = 0
+        self.waits = self.computed = self.failed = self.refreshed = self.uncacheable = self.unportable = 0
+        self.compute_s = 0.0
+
+
+class Namespace(Generic[T]):
+    """Made by `Caches.namespace`. Every value that is returned is the caller's own, or cannot be changed.
+
+    Keys are text, without the namespace's name; their parts are parted by ``:``, so that rules can name groups of them.
+    """
+
+    __slots__ = (
+        "_clock_ns", "_l1", "_leaf", "_prefix", "_stack", "attributes", "codec", "compress_above", "counts", "name",
+        "owner", "span_name", "terms",
+    )  # fmt: skip
+
+    def __init__(
+        self, stack: Stack, name: str, owner: str, l1: Ordered[str, Entry], terms: Terms, declared: Any
+    ) -> None:
+        self.name = name
+        self.owner = owner
+        self.terms = terms
+        self.codec = Codec(declared)
+        self.counts = Counts()
+        self.compress_above = 4096
+        self.span_name = f"{names.SPAN_CACHE_LOOKUP} {name}"
+        self.attributes: dict[str, dict[str, AnyValue]] = {
+            tier: {names.PEA_CACHE_NAME: name, names.PEA_CACHE_TIER: tier, names.PEA_CACHE_HIT: tier != "none"}
+            for tier in TIERS
+        }
+        self._stack = stack
+        self._l1 = l1
+        self._prefix = name + ":"
+        self._leaf = stack.tracer.leaf
+        self._clock_ns = time.time_ns
+
+    async def get_or_compute(
+        self,
+        key: str,
+        compute: Callable[[], Awaitable[T]],
+        *,
+        tags: Iterable[str] = (),
+        ttl_s: float | None = None,
+    ) -> T:
+        """The cached value, else that of ``compute``, which runs once however many ask, and is kept under ``tags``.
+
+        Raises what ``compute`` raises, in every caller that waited for it; nothing is kept then, unless the namespace
+        remembers such errors. ``ttl_s`` is for this value, in place of the namespace's.
+        """
+        began = self._clock_ns()
+        full = self._prefix + key
+        entry = self._l1.get(full)
+        if entry is not None:
+            self.counts.l1 += 1
+            self._leaf(self.span_name, began, self._clock_ns(), self.attributes["l1"])
+            return entry.payload if entry.open is None and entry.error is None else entry.fresh()  # type: ignore[no-any-return]
+        stack = self._stack
+        entry = stack.memory(full, self._l1)
+        if entry is not None:
+            self.counts.l2 += 1
+            self._leaf(self.span_name, began, self._clock_ns(), self.attributes["l2"])
+            if stack.due(entry) and stack.flights.get(full) is None:
+                self.counts.refreshed += 1
+                self._begin(full, compute, tags, ttl_s, anew=True)
+            return entry.fresh()  # type: ignore[no-any-return]
+        flight = stack.flights.get(full)
+        if flight is not None:
+            self.counts.waits += 1
+        else:
+            flight = self._begin(full, compute, tags, ttl_s)
+        if flight.told or not stack.outers or not self.terms.portable:
+            self.counts.none += 1
+            self._leaf(self.span_name, began, self._clock_ns(), self.attributes["none"])
+        else:
+            flight.told = True  # the flight's own span is this lookup's
+        return (await stack.flights.wait(flight)).fresh()  # type: ignore[no-any-return]
+
+    def get(self, key: str) -> T | None:
+        """What memory holds, else None; nothing is computed and nothing outside the process is asked."""
+        began = self._clock_ns()
+        full = self._prefix + key
+        tier = "l1"
+        entry = self._l1.get(full)
+        if entry is None:
+            tier = "l2"
+            entry = self._stack.memory(full, self._l1)
+        if entry is None:
+            tier = "none"
+        setattr(self.counts, tier, getattr(self.counts, tier) + 1)
+        self._leaf(self.span_name, began, self._clock_ns(), self.attributes[tier])
+        return None if entry is None else entry.fresh()
+
+    def put(self, key: str, value: T, *, tags: Iterable[str] = (), ttl_s: float | None = None) -> bool:
+        """Keep a value in memory; False when it cannot be held."""
+        full = self._prefix + key
+        groups = groups_of(full, tags)
+        self._stack.flights.doom(full)
+        try:
+            entry = self._stack.entry(self, value, groups, ttl_s, 0.0)
+        except Uncacheable:
+            self.counts.uncacheable += 1
+            return False
+        return self._stack.place(full, entry, self._l1)
+
+    async def invalidate(self, pattern: str = "*") -> int:
+        """Drop a key, or all that match a pattern, of this namespace, with their dependents; how many left memory."""
+        return (await self._stack.invalidate([self._prefix + pattern])).removed
+
+    def stats(self) -> NamespaceStats:
+        """What has been counted."""
+        counts = self.counts
+        return NamespaceStats(
+            name=self.name,
+            owner=self.owner,
+            lookups={tier: getattr(counts, tier) for tier in TIERS},
+            waits=counts.waits,
+            computed=counts.computed,
+            failed=counts.failed,
+            refreshed=counts.refreshed,
+            uncacheable=counts.uncacheable,
+            unportable=counts.unportable,
+            compute_s=counts.compute_s,
+        )
+
+    def _begin(
+        self,
+        full: str,
+        compute: Callable[[], Awaitable[T]],
+        tags: Iterable[str],
+        ttl_s: float | None,
+        *,
+        anew: bool = False,
+    ) -> Flight:
+        stack, l1, groups = self._stack, self._l1, groups_of(full, tags)
+        return stack.flights.start(
+            full, groups, lambda flight: stack.fly(flight, self, compute, l1, ttl_s, anew=anew), wanted=anew
+        )
