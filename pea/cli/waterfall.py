@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from rich.console import Group
 from rich.text import Text
 
+from pea.store.tree import places
 from pea.telemetry import SpanView, names
 
 MAX_ROWS = 200
@@ -30,58 +31,37 @@ class Row(msgspec.Struct, frozen=True):
     start_ns: int
     duration_ns: int
     self_ns: int
+    critical: bool
 
 
 def rows(spans: Sequence[SpanView]) -> list[Row]:
-    """The spans of one trace, parents before children, children by start time.
-
-    A span whose parent is not among them is a root. Self time is the span's duration less the union of its children's
-    times within it.
-    """
-    known = {span.span_id for span in spans}
-    children: dict[str | None, list[SpanView]] = {}
-    for span in spans:
-        parent = span.parent_id if span.parent_id in known and span.parent_id != span.span_id else None
-        children.setdefault(parent, []).append(span)
-    for siblings in children.values():
-        siblings.sort(key=lambda span: (span.start_ns, span.span_id))
+    """The spans of one trace as `pea.store.tree` places them, each with the branch that leads to it."""
     origin = min((span.start_ns for span in spans), default=0)
-    return [
-        Row(
-            span,
-            prefix,
-            span.start_ns - origin,
-            span.end_ns - span.start_ns,
-            _self_ns(span, children.get(span.span_id, ())),
+    below: list[str] = []  # what stands before the children of the last row of each depth
+    found = []
+    for place in places(spans):
+        span, depth = place.span, place.depth
+        above = below[depth - 1] if depth else ""
+        prefix = above + ("└ " if place.last else "├ ") if depth else ""
+        below[depth:] = [above + ("  " if place.last else "│ ") if depth else ""]
+        found.append(
+            Row(
+                span,
+                prefix,
+                span.start_ns - origin,
+                max(span.end_ns - span.start_ns, 0),
+                place.self_ns,
+                bool(place.critical),
+            )
         )
-        for span, prefix in _walk(children)
-    ]
-
-
-def _walk(children: dict[str | None, list[SpanView]]) -> Iterator[tuple[SpanView, str]]:
-    """Depth first with an explicit stack: a trace can be deeper than Python's."""
-    stack = [(span, "", "") for span in reversed(children.get(None, []))]
-    while stack:
-        span, prefix, below = stack.pop()
-        yield span, prefix
-        mine = children.get(span.span_id, [])
-        for at, child in reversed(list(enumerate(mine))):
-            last = at == len(mine) - 1
-            stack.append((child, below + ("└ " if last else "├ "), below + ("  " if last else "│ ")))
-
-
-def _self_ns(span: SpanView, inner: Sequence[SpanView]) -> int:
-    covered, until = 0, span.start_ns
-    for child in inner:  # by start time
-        start, end = max(child.start_ns, until), min(child.end_ns, span.end_ns)
-        if end > start:
-            covered += end - start
-            until = end
-    return span.end_ns - span.start_ns - covered
+    return found
 
 
 def draw(spans: Sequence[SpanView], width: int) -> Group:
-    """The waterfall as lines of at most ``width`` columns: the tree, a bar and the duration; failures told below."""
+    """The waterfall as lines of at most ``width`` columns: the tree, a bar and the duration; failures told below.
+
+    Bars that the trace's end did not wait for are dim: what is bright is the critical path.
+    """
     found = rows(spans)
     total = max((row.start_ns + row.duration_ns for row in found), default=0)
     label_width = min(max((len(_label(row)) for row in found), default=0), max(24, width * 45 // 100))
@@ -93,7 +73,7 @@ def draw(spans: Sequence[SpanView], width: int) -> Group:
         label.stylize("dim", 0, len(row.prefix))
         label.truncate(label_width, overflow="ellipsis", pad=True)
         bar = _bar(row.start_ns, row.duration_ns, total, bar_width)
-        line = label.append(" ").append(bar.ljust(bar_width), "bold red" if failed else _style(row.span.name))
+        line = label.append(" ").append(bar.ljust(bar_width), "bold red" if failed else f"{'' if row.critical else 'dim '}{_style(row.span.name)}")
         lines.append(line.append(f" {duration(row.duration_ns):>8}", "red" if failed else ""))
         if failed and row.span.status_description:
             why = Text(" " * len(row.prefix) + "  ✗ " + row.span.status_description.partition("\n")[0], style="red")
