@@ -2,7 +2,6 @@
 
 from pea.store.chronicle import Chronicle, ChronicleStatus
 from pea.store.search import Found, Query, TraceRow
-from pea.store.series import SeriesStore
 from pea.store.spans import Dependency, Operation, SpanStore
 
 __all__ = [
@@ -12,7 +11,6 @@ __all__ = [
     "Found",
     "Operation",
     "Query",
-    "SeriesStore",
     "SpanStore",
     "TraceRow",
 ]

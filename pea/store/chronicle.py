@@ -13,14 +13,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from pea.config import Settings
 from pea.store.draft import TraceDraft
 from pea.store.genai import INVOKE_AGENT, call_of, normalised
-from pea.store.series import STEP_S, SeriesStore
 from pea.store.spans import SpanStore
 from pea.store.token_use import TokenCounter
 from pea.store.writer import WriterStatus
@@ -29,6 +28,10 @@ from pea.telemetry.keeper import Keeper, KeeperStatus
 from pea.telemetry.metrics import MetricStore
 from pea.telemetry.record import Inlet, SpanRecord
 
+if TYPE_CHECKING:
+    from pea.store.series import SeriesStore
+
+SAMPLE_S = 10.0
 SAVE_EVERY_S = 60.0
 READERS = 2
 
@@ -62,7 +65,7 @@ class Chronicle:
         self.keeper: Keeper[TraceDraft] = Keeper(self.spans.draft, self._write, settings.keeper)
         self.tokens = TokenCounter()
         self.inlet = Inlet([self.spans.rates, self.keeper, self.tokens])
-        self.series = SeriesStore(settings.store.series, folder / "series.bin")
+        self._series_file, self._series_limit = folder / "series.bin", settings.store.series
         self.source_failures = 0
         self.ingested = 0
         self._sources: list[Source] = [self.tokens.series]
@@ -70,7 +73,19 @@ class Chronicle:
         self._detach: Callable[[], None] | None = None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="pea-read")
         self._stop = threading.Event()
+        self._opening = threading.Lock()
+        self._series: SeriesStore | None = None
         self._sampler: threading.Thread | None = None
+
+    @property
+    def series(self) -> SeriesStore:
+        """The series store; opened when first needed, for numpy would cost the start more than all else here."""
+        from pea.store.series import SeriesStore
+
+        with self._opening:
+            if self._series is None:
+                self._series = SeriesStore(self._series_limit, self._series_file)
+            return self._series
 
     def attach(self, telemetry: Telemetry) -> None:
         """Take every span that ends in this process, and sample its metrics every ten seconds."""
@@ -128,12 +143,13 @@ class Chronicle:
 
     def status(self) -> ChronicleStatus:
         """Counts and sizes."""
+        series = self._series
         return ChronicleStatus(
             keeper=self.keeper.status(),
             spans=self.spans.status(),
-            series=len(self.series),
-            series_bytes=self.series.size_bytes,
-            series_overflowed=self.series.overflowed,
+            series=len(series) if series is not None else 0,
+            series_bytes=series.size_bytes if series is not None else 0,
+            series_overflowed=series.overflowed if series is not None else 0,
             source_failures=self.source_failures,
             ingested=self.ingested,
         )
@@ -149,7 +165,8 @@ class Chronicle:
         self.keeper.close()
         self._readers.shutdown(wait=True, cancel_futures=True)
         done = self.spans.close(timeout_s)
-        self.series.save()
+        if self._series is not None:
+            self._series.save()
         return done
 
     def _write(self, draft: TraceDraft) -> None:
@@ -157,7 +174,7 @@ class Chronicle:
 
     def _sample_on(self) -> None:
         saved = time.monotonic()
-        while not self._stop.wait(STEP_S - self._clock() % STEP_S):
+        while not self._stop.wait(SAMPLE_S - self._clock() % SAMPLE_S):
             self.sample()
             if time.monotonic() - saved >= SAVE_EVERY_S:
                 saved = time.monotonic()
