@@ -1,0 +1,45 @@
+"""Settings: pea.yaml, then PEA_* variables, then the command line, read into typed structs.
+
+Every default of PEA stands here. A setting ``service.port`` is ``service: {port: 8080}`` in the file and
+``PEA_SERVICE__PORT=8080`` in the environment; durations are written ``250ms``, ``5s``, ``2m``, ``24h``, ``7d`` and
+sizes ``64KiB``, ``1MiB``, ``2GB``.
+"""
+
+from pea.config.loading import load
+from pea.config.sections import (
+    CacheSettings,
+    InvalidationRule,
+    KeeperSettings,
+    L1Settings,
+    L2Settings,
+    L3Settings,
+    L4Settings,
+    LogSettings,
+    RuntimeSettings,
+    ServiceSettings,
+    Settings,
+    StoreSettings,
+    TelemetrySettings,
+    UserSettings,
+)
+from pea.config.units import Bytes, Seconds
+
+__all__ = [
+    "Bytes",
+    "CacheSettings",
+    "InvalidationRule",
+    "KeeperSettings",
+    "L1Settings",
+    "L2Settings",
+    "L3Settings",
+    "L4Settings",
+    "LogSettings",
+    "RuntimeSettings",
+    "Seconds",
+    "ServiceSettings",
+    "Settings",
+    "StoreSettings",
+    "TelemetrySettings",
+    "UserSettings",
+    "load",
+]
