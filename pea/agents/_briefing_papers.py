@@ -46,7 +46,7 @@ def questions(entries: Iterable[Entry]) -> list[tuple[str, str]]:
     """
     told = [(entry, words) for entry in entries if (words := query(entry))]
     likely = sorted(told, key=lambda one: (one[0].others == 0, -min(2, len(one[1].split()))))[:MEETINGS_SEARCHED]
-    return [(entry.title, words) for entry, words in told if (entry, words) in likely]
+    return list(dict.fromkeys((entry.title, words) for entry, words in told if (entry, words) in likely))
 
 
 def gathered(asked: Sequence[tuple[str, str]], found: Mapping[str, Outcome[Search]]) -> Papers:
@@ -66,7 +66,8 @@ def gathered(asked: Sequence[tuple[str, str]], found: Mapping[str, Outcome[Searc
 
 def query(entry: Entry) -> str:
     """The words of an entry's title that say what it is about; empty when none do, or it will not be attended."""
-    if entry.all_day or entry.response == "declined" or entry.status == "cancelled":
+    nameless = entry.title.startswith("(") and entry.title.endswith(")")  # "(no title)", "(private)"
+    if nameless or entry.all_day or entry.response == "declined" or entry.status == "cancelled":
         return ""
     return " ".join(dict.fromkeys(word for word in _WORD.findall(entry.title) if _telling(word)))
 

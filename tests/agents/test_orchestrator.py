@@ -365,6 +365,7 @@ NOON = datetime.fromisoformat("2026-05-12T12:00+02:00")
         ("Weekly sync with the team", ""),
         ("Besprechung für Müller", "Müller"),
         ("1:1", ""),
+        ("(no title)", ""),
         ("🎉", ""),
     ],
 )
@@ -379,6 +380,11 @@ def test_the_likeliest_meetings_are_searched_for_in_the_order_of_the_day() -> No
     together = Entry(title="Budget", start=NOON, end=NOON, others=2)
     asked = papers.questions([*alone, together])
     assert asked == [*((f"Dentist {n}00", f"Dentist {n}00") for n in range(1, 8)), ("Budget", "Budget")]
+
+
+def test_two_meetings_of_one_name_are_searched_for_once() -> None:
+    """What is shown for the first would only be said again."""
+    assert papers.questions([Entry(title="Budget", start=NOON, end=NOON)] * 2) == [("Budget", "Budget")]
 
 
 @pytest.mark.parametrize("unattended", [{"all_day": True}, {"response": "declined"}, {"status": "cancelled"}])
