@@ -72,8 +72,9 @@ def draw(spans: Sequence[SpanView], width: int) -> Group:
         label = Text(_label(row), style="red" if failed else "")
         label.stylize("dim", 0, len(row.prefix))
         label.truncate(label_width, overflow="ellipsis", pad=True)
+        style = "bold red" if failed else _style(row.span.name) if row.critical else f"dim {_style(row.span.name)}"
         bar = _bar(row.start_ns, row.duration_ns, total, bar_width)
-        line = label.append(" ").append(bar.ljust(bar_width), "bold red" if failed else f"{'' if row.critical else 'dim '}{_style(row.span.name)}")
+        line = label.append(" ").append(bar.ljust(bar_width), style)
         lines.append(line.append(f" {duration(row.duration_ns):>8}", "red" if failed else ""))
         if failed and row.span.status_description:
             why = Text(" " * len(row.prefix) + "  ✗ " + row.span.status_description.partition("\n")[0], style="red")

@@ -7,7 +7,7 @@ from aiohttp.typedefs import Middleware
 
 from pea.errors import PeaError
 from pea.runtime import Runtime
-from pea.service import agents, jaeger, otlp_in, probes, problems, task_events, tasks
+from pea.service import agents, jaeger, otlp_in, probes, problems, task_events, tasks, traces
 from pea.service.chronicle import HOLDER, Holder
 from pea.service.guard import add_headers, check_host, known_hosts
 from pea.service.json_answer import json_answer
@@ -21,7 +21,7 @@ from pea.service.state import STATE, State
 from pea.service.tracing import tracing
 from pea.telemetry import get_logger
 
-ROUTES = (*tasks.ROUTES, *task_events.ROUTES, *agents.ROUTES, *probes.ROUTES)
+ROUTES = (*traces.ROUTES, *tasks.ROUTES, *task_events.ROUTES, *agents.ROUTES, *probes.ROUTES)
 OTHERS = (*jaeger.ROUTES, *otlp_in.ROUTES)  # interfaces that are described by those who made them
 
 log = get_logger("pea.service")

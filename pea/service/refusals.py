@@ -65,6 +65,12 @@ class NoSuchRoute(Refusal):
     code = "no_such_route"
 
 
+class UnknownTrace(Refusal):
+    """No trace of this id is in the store: it was never recorded, or has left it."""
+
+    code = "unknown_trace"
+
+
 class MethodNotAllowed(Refusal):
     """The path exists and does not support this method; the Allow header lists those it does."""
 

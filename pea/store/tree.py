@@ -14,13 +14,20 @@ class Timed(Protocol):
     """What the tree needs of a span: ids of any kind, and times in ns since 1970."""
 
     @property
-    def span_id(self) -> Hashable: ...
+    def span_id(self) -> Hashable:
+        """The span's id."""
+
     @property
-    def parent_id(self) -> Hashable: ...
+    def parent_id(self) -> Hashable:
+        """Its parent's; at a root one that no span has."""
+
     @property
-    def start_ns(self) -> int: ...
+    def start_ns(self) -> int:
+        """When it began."""
+
     @property
-    def end_ns(self) -> int: ...
+    def end_ns(self) -> int:
+        """When it ended."""
 
 
 S = TypeVar("S", bound=Timed)

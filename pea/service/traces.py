@@ -1,0 +1,128 @@
+"""The routes of traces: search, one trace with its critical path, and the same as OTLP."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from pea.service.chronicle import chronicle_of
+from pea.service.jaeger_otlp import otlp_traces
+from pea.service.json_answer import json_answer
+from pea.service.operation import JSON, Answer, Header, Operation
+from pea.service.query import read_query
+from pea.service.refusals import BadParameter, UnknownTrace
+from pea.service.state import STATE
+from pea.service.traces_json import TraceJson, TraceList, summary_json, trace_json
+from pea.service.traces_query import TraceQuery
+from pea.store import SpanStore
+from pea.telemetry.record import view_of
+
+TRACE_ID = {"trace_id": Header("trace_id", "The trace's id, 32 hex digits.", {"type": "string", "minLength": 1})}
+
+_encode = msgspec.json.Encoder().encode
+
+
+async def listing(request: web.Request) -> web.Response:
+    """The newest traces that fit."""
+    wanted = read_query(request, TraceQuery).wanted(time.time_ns())
+    began = time.perf_counter()
+    found = await chronicle_of(request).ask(lambda store: store.search(wanted))
+    took_ms = round(1e3 * (time.perf_counter() - began), 3)
+    return json_answer(TraceList([summary_json(row) for row in found.traces], found.complete, took_ms))
+
+
+async def show(request: web.Request) -> web.Response:
+    """One trace, from the store, or while it is not written yet from memory."""
+    trace_id = _trace_id(request)
+    body = await chronicle_of(request).ask(lambda store: _stored(store, trace_id))
+    if body is None:
+        body = _recent(request, trace_id)
+    return web.Response(body=body, content_type=JSON)
+
+
+async def otlp(request: web.Request) -> web.Response:
+    """One trace as an OTLP/JSON message, which any OpenTelemetry program reads."""
+    trace_id = _trace_id(request)
+
+    def read(store: SpanStore) -> bytes | None:
+        spans = store.get(trace_id)
+        return _encode(otlp_traces([spans])) if spans else None
+
+    body = await chronicle_of(request).ask(read)
+    if body is None:
+        raise _unknown(trace_id)
+    headers = {"Content-Disposition": f'attachment; filename="{trace_id:032x}.otlp.json"'}
+    return web.Response(body=body, content_type=JSON, headers=headers)
+
+
+def _stored(store: SpanStore, trace_id: int) -> bytes | None:
+    records = store.get(trace_id)
+    if not records:
+        return None
+    services = {f"{record.span_id:016x}": record.origin.service for record in records}
+    return _encode(trace_json([view_of(record) for record in records], services, store.linked(trace_id)))
+
+
+def _recent(request: web.Request, trace_id: int) -> bytes:
+    telemetry = request.app[STATE].runtime.telemetry
+    spans = telemetry.recent.get(trace_id)
+    if not spans:
+        raise _unknown(trace_id)
+    service = str(telemetry.provider.resource.attributes.get("service.name", ""))
+    return _encode(trace_json(spans, {span.span_id: service for span in spans}))
+
+
+def _trace_id(request: web.Request) -> int:
+    text = request.match_info["trace_id"]
+    if not (text.isascii() and text.isalnum() and len(text) <= 32):
+        raise BadParameter("is not a trace id", where="trace_id", fix="give 32 hex digits")
+    try:
+        return int(text, 16)
+    except ValueError:
+        raise BadParameter("is not a trace id", where="trace_id", fix="give 32 hex digits") from None
+
+
+def _unknown(trace_id: int) -> UnknownTrace:
+    return UnknownTrace("no such trace is stored", where=f"trace {trace_id:032x}", fix="search: GET /v1/traces")
+
+
+ROUTES = (
+    Operation(
+        method="GET",
+        path="/v1/traces",
+        handler=listing,
+        name="searchTraces",
+        tag="traces",
+        summary="Search for traces, newest first",
+        answers={200: Answer("What was found.", TraceList)},
+        query=TraceQuery,
+        traced=False,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/traces/{trace_id}",
+        handler=show,
+        name="getTrace",
+        tag="traces",
+        summary="Show a trace: tree, self times, critical path, call graph",
+        parameters=TRACE_ID,
+        answers={200: Answer("The trace.", TraceJson)},
+        problems=(400, 404),
+        traced=False,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/traces/{trace_id}/otlp",
+        handler=otlp,
+        name="getTraceOtlp",
+        tag="traces",
+        summary="A trace as OTLP/JSON",
+        parameters=TRACE_ID,
+        answers={200: Answer("A TracesData message.", dict[str, Any])},
+        problems=(400, 404),
+        traced=False,
+    ),
+)
