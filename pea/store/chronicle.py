@@ -70,6 +70,7 @@ class Chronicle:
         self.ingested = 0
         self._sources: list[Source] = [self.tokens.series]
         self._metrics: MetricStore | None = None
+        self._gauges: list[Callable[[], None]] = []
         self._detach: Callable[[], None] | None = None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="pea-read")
         self._stop = threading.Event()
@@ -92,6 +93,11 @@ class Chronicle:
         if self._detach is None:
             self._detach = telemetry.add_consumer(self.inlet)
             self._metrics = telemetry.metrics
+            self._gauges = [
+                telemetry.gauge(names.METRIC_STORE_SPANS, self._span_outcomes),
+                telemetry.gauge(names.METRIC_STORE_USAGE, lambda: float(self.spans.status().used_bytes)),
+                telemetry.gauge(names.METRIC_KEEPER_TRACES, self._decisions),
+            ]
             self._sources.append(lambda: metric_numbers(telemetry))
             self._sampler = threading.Thread(target=self._sample_on, name="pea-series", daemon=True)
             self._sampler.start()
@@ -157,7 +163,8 @@ class Chronicle:
     def close(self, timeout_s: float = 10.0) -> bool:
         """Decide what is open, write what waits, save the series; False when the time did not suffice."""
         if self._detach is not None:
-            self._detach()
+            for remove in (self._detach, *self._gauges):
+                remove()
             self._detach = None
         self._stop.set()
         if self._sampler is not None:
@@ -168,6 +175,23 @@ class Chronicle:
         if self._series is not None:
             self._series.save()
         return done
+
+    def _span_outcomes(self) -> list[tuple[dict[str, str], float]]:
+        keeper, spans = self.keeper.status(), self.spans.status()
+        counts = {
+            "stored": spans.spans,
+            "dropped": spans.dropped,
+            "deleted": spans.deleted_spans,
+            "late": keeper.late,
+            "left_out": keeper.left_out,
+            "ingested": self.ingested,
+        }
+        return [({names.PEA_STORE_OUTCOME: outcome}, count) for outcome, count in counts.items()]
+
+    def _decisions(self) -> list[tuple[dict[str, str], float]]:
+        status = self.keeper.status()
+        counts = {"kept": status.kept, "passed": status.passed}
+        return [({names.PEA_KEEPER_DECISION: decision}, count) for decision, count in counts.items()]
 
     def _write(self, draft: TraceDraft) -> None:
         self.spans.put(draft)  # what finds no room is counted there

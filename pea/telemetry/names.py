@@ -35,12 +35,18 @@ PEA_CONNECTOR_NAME: Final = "pea.connector.name"
 """The outside system."""
 PEA_JOURNAL_ENTRIES: Final = "pea.journal.entries"
 """How many entries one write to the journal carried."""
+PEA_KEEPER_DECISION: Final = "pea.keeper.decision"
+"""What the trace keeper decided."""
+PEA_KEEPER_DECISION_VALUES: Final = ("kept", "passed")
 PEA_STEP_ITEMS: Final = "pea.step.items"
 """How many things the step handled."""
 PEA_STEP_NAME: Final = "pea.step.name"
 """What the step does; one of a few words fixed in the agent's code."""
 PEA_STEP_REFUSED: Final = "pea.step.refused"
 """How many things the step could not handle, each reported by name and reason."""
+PEA_STORE_OUTCOME: Final = "pea.store.outcome"
+"""What became of a span behind the drain."""
+PEA_STORE_OUTCOME_VALUES: Final = ("stored", "dropped", "deleted", "late", "left_out", "ingested")
 PEA_TASK_ID: Final = "pea.task.id"
 """The task's id, as in `/v1/tasks/{id}`."""
 PEA_TASK_PRIORITY: Final = "pea.task.priority"
@@ -117,10 +123,16 @@ METRIC_BREAKER_STATE: Final = "pea.breaker.state"
 """0 when the circuit breaker is closed, 1 half-open, 2 open. (1)"""
 METRIC_CACHE_LOOKUP_DURATION: Final = "pea.cache.lookup.duration"
 """How long cache lookups took; their counts give the hit ratio. (s)"""
+METRIC_KEEPER_TRACES: Final = "pea.keeper.traces"
+"""Traces by what the keeper decided. ({trace})"""
 METRIC_LOOP_LAG: Final = "pea.loop.lag"
 """How late the event loop ran what was due. (s)"""
 METRIC_STEP_DURATION: Final = "pea.step.duration"
 """How long named steps inside agents took. (s)"""
+METRIC_STORE_SPANS: Final = "pea.store.spans"
+"""Spans behind the drain by what became of them. ({span})"""
+METRIC_STORE_USAGE: Final = "pea.store.usage"
+"""Bytes that the span store's file holds. (By)"""
 METRIC_TASK_ACTIVE: Final = "pea.task.active"
 """Tasks that are being worked on. ({task})"""
 METRIC_TASK_DURATION: Final = "pea.task.duration"
@@ -227,6 +239,15 @@ METRICS: Final[dict[str, Metric]] = {
         span=SPAN_CACHE_LOOKUP,
         span_kind="",
     ),
+    METRIC_KEEPER_TRACES: Metric(
+        name="pea.keeper.traces",
+        instrument="counter",
+        unit="{trace}",
+        brief="Traces by what the keeper decided.",
+        labels=(PEA_KEEPER_DECISION,),
+        span="",
+        span_kind="",
+    ),
     METRIC_LOOP_LAG: Metric(
         name="pea.loop.lag",
         instrument="histogram",
@@ -243,6 +264,24 @@ METRICS: Final[dict[str, Metric]] = {
         brief="How long named steps inside agents took.",
         labels=(GEN_AI_AGENT_NAME, PEA_STEP_NAME, ERROR_TYPE),
         span=SPAN_STEP,
+        span_kind="",
+    ),
+    METRIC_STORE_SPANS: Metric(
+        name="pea.store.spans",
+        instrument="counter",
+        unit="{span}",
+        brief="Spans behind the drain by what became of them.",
+        labels=(PEA_STORE_OUTCOME,),
+        span="",
+        span_kind="",
+    ),
+    METRIC_STORE_USAGE: Metric(
+        name="pea.store.usage",
+        instrument="updowncounter",
+        unit="By",
+        brief="Bytes that the span store's file holds.",
+        labels=(),
+        span="",
         span_kind="",
     ),
     METRIC_TASK_ACTIVE: Metric(

@@ -32,6 +32,9 @@ async def test_a_native_span_goes_through_the_keeper_into_the_store(tmp_path: Pa
         chronicle.sample()
         assert "process.memory.usage" in chronicle.series.names()
         assert chronicle.status().spans.spans == 3
+        exposition = telemetry.exposition()[0].decode()
+        assert 'pea_store_spans_total{pea_store_outcome="stored"} 3.0' in exposition
+        assert 'pea_keeper_traces_total{pea_keeper_decision="kept"} 1.0' in exposition
     finally:
         assert chronicle.close()
         await telemetry.aclose()
