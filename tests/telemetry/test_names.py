@@ -16,7 +16,7 @@ generate = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(generate)
 GROUPS = generate.read(ROOT / "otel" / "registry")
 OWN = {a["id"]: a for g in GROUPS if g["type"] == "attribute_group" for a in g["attributes"]}
-UCUM = {"s", "By", "1", "{task}", "{span}", "{thread}"}
+UCUM = {"s", "By", "1", "{task}", "{span}", "{thread}", "{trace}"}
 
 
 def test_names_are_generated_from_the_registry():
