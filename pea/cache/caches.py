@@ -16,6 +16,7 @@ from pea.cache.namespace import Namespace, NamespaceStats, Terms
 from pea.cache.ordered import Ordered
 from pea.cache.outer import Outer
 from pea.cache.rules import Rules
+from pea.cache.shared import Shared
 from pea.cache.stack import Invalidation, Stack
 from pea.cache.two_queues import TwoQueues
 from pea.config import CacheSettings, Settings
@@ -61,6 +62,9 @@ class Caches:
         self._l1s: dict[str, Ordered[str, Entry]] = {}
         made = (_outers(settings, clock, wall) if outers is None else outers) if own.on else []
         self.stack = Stack(tracer, Rules(own.invalidation), made, clock=clock, wall=wall)
+        for outer in made:
+            if isinstance(outer, Shared):
+                outer.attach(self.stack)
         if own.on and own.l2.on:
             self.stack.l2 = TwoQueues(
                 int(own.l2.size),
@@ -166,6 +170,9 @@ def _outers(settings: Settings, clock: Callable[[], float], wall: Callable[[], f
     """The outer tiers that the settings name; their libraries are imported at their first use."""
     own: CacheSettings = settings.cache
     outers: list[Outer] = []
+    if own.l3.url:
+        memo = Path(settings.state) / "cache-number" if settings.state else None
+        outers.append(Shared(own.l3, memo=memo, clock=clock))
     if own.l4.on and (own.l4.directory or settings.state):
         from pea.cache.disk import Disk
 

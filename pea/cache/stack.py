@@ -153,6 +153,31 @@ class Stack:
                     sure = await outer.invalidate(every) and sure
             return Invalidation(event=event, patterns=every, removed=removed, acknowledged=sure)
 
+    async def heard(self, patterns: Sequence[str]) -> None:
+        """Another process has invalidated: drop here what it has dropped there."""
+        self.drop(patterns)
+        await self._invalidate_own(patterns)
+
+    async def missed(self) -> None:
+        """An invalidation may have been missed: nothing that is held here can be trusted."""
+        self.drop_all()
+        await self._invalidate_own(["*"])
+
+    def cut_off(self, *, alone: bool) -> None:
+        """Invalidations cannot be heard: hold nothing, unless there was no other process to hear."""
+        if not alone:
+            self.fenced = True
+            self.drop_all()
+
+    def back(self) -> None:
+        """Invalidations are heard again."""
+        self.fenced = False
+
+    async def _invalidate_own(self, patterns: Sequence[str]) -> None:
+        for outer in self.outers:
+            if outer.tier != "l3":
+                await outer.invalidate(patterns)
+
     async def fly(
         self,
         flight: Flight,

@@ -89,7 +89,7 @@ def _is_plain(value: Any, depth: int) -> bool:
     if kind is int:
         return -(1 << 63) <= value < 1 << 64
     if kind is str:
-        return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
+        return bool(value.isascii()) or not any("\ud800" <= char <= "\udfff" for char in value)
     if kind in (type(None), bool, float, bytes):
         return True
     if depth > MAX_DEPTH:

@@ -1,10 +1,14 @@
 """A clock that is turned by hand, real spans, and caches on both."""
 
+import os
+import shutil
+
 import pytest
 
 from pea.cache import Caches
 from pea.config import CacheSettings, L4Settings, Settings
 from pea.telemetry import Telemetry
+from tests.cache.redis_server import RedisServer
 
 
 class Clock:
@@ -50,3 +54,17 @@ async def make_caches(telemetry, clock):
     yield make
     for caches in made:
         await caches.aclose()
+
+
+@pytest.fixture
+def redis_server(tmp_path):
+    """A running redis-server of this test's own."""
+    if shutil.which("redis-server") is None:
+        if os.environ.get("PEA_REQUIRE_SERVICES") == "1":
+            pytest.fail("redis-server is not installed (Debian: apt-get install redis-server)")
+        pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
+    server = RedisServer(tmp_path).start()
+    yield server
+    if server.process is not None:
+        server.thaw()
+    server.kill()
