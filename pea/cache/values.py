@@ -87,7 +87,7 @@ def _is_plain(value: Any, depth: int) -> bool:
     """Whether MessagePack gives the same tree back: JSON's types only, exactly, integers of 64 bits."""
     kind = type(value)
     if kind is int:
-        return -(1 << 63) <= value < 1 << 64
+        return bool(-(1 << 63) <= value < 1 << 64)
     if kind is str:
         return bool(value.isascii()) or not any("\ud800" <= char <= "\udfff" for char in value)
     if kind in (type(None), bool, float, bytes):

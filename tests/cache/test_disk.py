@@ -196,7 +196,7 @@ async def test_a_damaged_file_is_replaced(make_disk, tmp_path, damage):
 
 
 async def test_a_slow_disk_is_a_miss_within_its_budget(make_disk, clock):
-    """A read that outlasts its budget is a miss; three in a row keep the tier out for a while, then it is asked again."""
+    """A read that outlasts its budget is a miss; three in a row keep the tier out for a while."""
     disk = make_disk(budget=0.001)
     gate, well = threading.Event(), disk._read
     disk._read = lambda *_, **__: gate.wait(30)
@@ -255,7 +255,8 @@ async def test_two_processes_share_a_directory(make_disk, tmp_path):
             disk = Disk(L4Settings(budget=30.0), Path(sys.argv[1]))
             for n in range(50):
                 reading = await disk.read(f"calendar:{n}", ("calendar:*",))
-                if reading.stamp: await disk.write(f"calendar:{n}", Record(b"p\\x01", time.time(), 60., 0., .1), reading.stamp)
+                record = Record(b"p\\x01", time.time(), 60., 0., .1)
+                if reading.stamp: await disk.write(f"calendar:{n}", record, reading.stamp)
                 if n % 10 == 9: assert await disk.invalidate(["calendar:*"])
             assert not disk.breaker.faults, disk.breaker.last
             await disk.aclose()

@@ -1,0 +1,217 @@
+"""L1 and L2 against a plain model: bounds hold at every moment, and nothing is served that should not be."""
+
+import random
+from collections import OrderedDict
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from pea.cache import ordered, two_queues
+from pea.cache.duel import Duel
+from pea.cache.ghosts import GHOST_BYTES
+from pea.cache.ordered import Ordered
+from pea.cache.two_queues import POLICIES, TwoQueues
+from tests.cache.conftest import Clock
+
+KEYS = st.integers(0, 30).map(lambda n: f"calendar:{n}")
+SIZES = st.integers(0, 3_000)
+TTLS = st.none() | st.floats(0, 20)
+AGE, BYTES, ENTRIES = 10.0, 12_000, 12
+
+
+class LruMachine(RuleBasedStateMachine):
+    """`Ordered` with ``lru`` holds what an OrderedDict with bounds written out would hold, in its order."""
+
+    def __init__(self):
+        super().__init__()
+        self.clock, self.gone = Clock(), []
+        self.real = Ordered(BYTES, ENTRIES, AGE, clock=self.clock, left=self.gone.append)
+        self.model = OrderedDict()
+
+    @rule(key=KEYS, size=SIZES, ttl=TTLS)
+    def put(self, key, size, ttl):
+        self.model.pop(key, None)
+        age = AGE if ttl is None else min(ttl, AGE)
+        taken = size + ordered.ENTRY_BYTES <= BYTES and age > 0
+        if taken:
+            self.model[key] = (object(), self.clock() + age, size + ordered.ENTRY_BYTES)
+        assert self.real.put(key, self.model.get(key, (None,))[0], size, ttl) == taken
+        while sum(size for _, _, size in self.model.values()) > BYTES or len(self.model) > ENTRIES:
+            self.model.popitem(last=False)
+
+    @rule(key=KEYS)
+    def get(self, key):
+        held = self.model.get(key)
+        if held is not None and self.clock() >= held[1]:
+            held = self.model.pop(key) and None
+        if held is not None:
+            self.model.move_to_end(key)
+        assert self.real.get(key) is (None if held is None else held[0])
+
+    @rule(key=KEYS)
+    def pop(self, key):
+        held = self.model.pop(key, None)
+        assert self.real.pop(key) is (None if held is None else held[0])
+
+    @rule(seconds=st.floats(0, 8))
+    def turn(self, seconds):
+        self.clock.turn(seconds)
+
+    @rule()
+    def sweep(self):
+        for key in [key for key, held in self.model.items() if self.clock() >= held[1]]:
+            del self.model[key]
+        self.real.sweep()
+
+    @invariant()
+    def same(self):
+        assert list(self.real) == list(self.model)
+        assert self.real.size_bytes == sum(size for _, _, size in self.model.values())
+
+
+class TwoQueuesMachine(RuleBasedStateMachine):
+    """`TwoQueues` never serves what was replaced, dropped or too old, and keeps its bounds under every policy."""
+
+    def __init__(self):
+        super().__init__()
+        self.clock, self.model = Clock(), {}
+        self.real = TwoQueues(BYTES, ENTRIES, AGE, clock=self.clock, left=self._left, judge=Duel())
+
+    def _left(self, key):
+        del self.model[key]
+
+    @rule(key=KEYS, size=SIZES, ttl=TTLS)
+    def put(self, key, size, ttl):
+        age = AGE if ttl is None else min(ttl, AGE)
+        value = object()
+        self.model[key] = (value, self.clock() + age)
+        taken = self.real.put(key, value, size, ttl)
+        if not taken:
+            self.model.pop(key, None)
+        assert taken == (key in self.real)
+
+    @rule(key=KEYS)
+    def get(self, key):
+        held = self.model.get(key)
+        expected = None if held is None or self.clock() >= held[1] else held[0]
+        assert self.real.get(key) is expected
+
+    @rule(key=KEYS)
+    def pop(self, key):
+        held = self.model.pop(key, None)
+        assert self.real.pop(key) is (None if held is None else held[0])
+
+    @rule(seconds=st.floats(0, 8))
+    def turn(self, seconds):
+        self.clock.turn(seconds)
+
+    @rule(policy=st.sampled_from(POLICIES))
+    def change(self, policy):
+        self.real.policy = policy
+
+    @precondition(lambda self: self.model)
+    @rule()
+    def clear(self):
+        self.model.clear()
+        self.real.clear()
+
+    @invariant()
+    def sound(self):
+        real = self.real
+        assert set(real) == set(self.model)
+        assert sorted([*real._small, *real._main]) == sorted(self.model)
+        assert real.size_bytes == sum(node.size for node in real._nodes.values())
+        assert real._small_bytes == sum(node.size for node in real._small.values())
+        assert real.stats().size_bytes <= BYTES + 2 * GHOST_BYTES
+        assert len(real) <= ENTRIES
+
+
+TestLru = LruMachine.TestCase
+TestTwoQueues = TwoQueuesMachine.TestCase
+TestLru.settings = TestTwoQueues.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def hit_percent(held, trace):
+    for key in trace:
+        if held.get(key) is None:
+            held.put(key, True, 1000)
+    return 100 * held.hits / len(trace)
+
+
+def zipf(count, keys, skew=0.99, seed=1):
+    rng = random.Random(seed)
+    weights = [1 / rank**skew for rank in range(1, keys + 1)]
+    return rng.choices(range(keys), weights, k=count)
+
+
+def drifting(count, keys):
+    """A working set that moves slowly: the newest are asked for most."""
+    rng = random.Random(2)
+    return [n // 8 + int(keys * rng.random() ** 3) for n in range(count)]
+
+
+def looping(count, keys):
+    return [n % keys for n in range(count)]
+
+
+TRACES = {
+    "zipf": (zipf(60_000, 20_000), 200),
+    "drift": (drifting(40_000, 600), 300),
+    "loop": (looping(40_000, 1_000), 500),
+    "scan": ([key for n in zipf(30_000, 2_000) for key in (n, 10_000 + n * 7_919 % 1_000_000)], 200),
+}
+
+
+def queues(limit, policy, judge=None):
+    return TwoQueues((1000 + two_queues.ENTRY_BYTES) * limit * 20, limit, 1e9, policy=policy, judge=judge)
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_the_duel_finds_the_best_policy(name):
+    """On traces that suit different policies, the judged cache hits within 2 points of the best fixed one."""
+    trace, limit = TRACES[name]
+    fixed = [hit_percent(queues(limit, policy), trace) for policy in POLICIES]
+    lru = hit_percent(Ordered(1 << 40, limit, 1e9), trace)
+    assert hit_percent(queues(limit, "tinylfu", Duel()), trace) >= max(*fixed, lru) - 2
+
+
+def test_the_traces_suit_different_policies():
+    """Otherwise the test above would prove nothing."""
+    best = set()
+    for trace, limit in TRACES.values():
+        ratios = {policy: hit_percent(queues(limit, policy), trace) for policy in POLICIES}
+        best.add(max(ratios, key=ratios.__getitem__))
+    assert len(best) >= 2
+
+
+def test_former_favourites_are_overtaken():
+    """Counts age: what was asked for most in a former time does not keep its place."""
+    held = queues(100, "tinylfu")
+    hit_percent(held, [n % 100 for n in range(20_000)])
+    held.hits = held.misses = 0
+    assert hit_percent(held, [1_000 + n % 100 for n in range(20_000)]) > 60
+
+
+@pytest.mark.parametrize("policy", ["lru", "fifo", "ttl"])
+def test_which_leaves_first(policy):
+    """Least recently used, first in, or next to expire."""
+    clock = Clock()
+    held = Ordered(1 << 20, 3, 100, policy=policy, clock=clock)
+    for key, ttl in (("a", 50), ("b", 10), ("c", 90)):
+        held.put(key, key, 1, ttl)
+    held.get("a")
+    held.put("d", "d", 1, 95)
+    assert {"lru": "b", "fifo": "a", "ttl": "b"}[policy] not in held
+    held.put("e", "e", 1, 95)
+    assert {"lru": "c", "fifo": "b", "ttl": "a"}[policy] not in held
+
+
+def test_ttl_order_survives_replacement():
+    """Replaced and dropped entries leave no trace in the order, however often."""
+    held = Ordered(1 << 20, 3, 1e6, policy="ttl", clock=Clock())
+    for number in range(1_000):
+        held.put(number % 5, number, 1, 1 + number * 7 % 100)
+        held.pop((number + 1) % 5)
+    assert len(held._heap) <= 64
