@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pea.version import __version__
+
 if TYPE_CHECKING:
     from pea.config import Settings
     from pea.errors import (
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
         WorkspaceError,
     )
     from pea.runtime import Agent, Context, Outcome, Runtime, Task, TaskState, capability
-
-__version__ = "0.1.0"
 
 # Imported when first asked for: `pea.telemetry` alone, or `pea --help`, need none of the runtime.
 _HOMES = {
@@ -46,6 +46,7 @@ __all__ = [
     "Task",
     "TaskState",
     "WorkspaceError",
+    "__version__",
     "capability",
 ]
 

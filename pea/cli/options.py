@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,11 @@ import click
 from pea.config import Settings, load
 
 _OPTIONS = (
-    click.option("--config", type=click.Path(path_type=Path), help="Configuration file (default: ./pea.yaml)."),
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        help="Configuration file (default: ./pea.yaml, else the workspace's).",
+    ),
     click.option("--workspace", type=click.Path(path_type=Path), help="Folder with calendars, mail, documents …"),
     click.option("--state", type=click.Path(path_type=Path), help="Folder for what PEA keeps (default: .pea)."),
     click.option("--today", metavar="DATE", help="A day, or day and time, that stands for the present."),
@@ -36,6 +41,9 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "state": None if state is None else str(state.resolve()),
             "today": today,
         }
+        if config is None and workspace is not None and not os.environ.get("PEA_CONFIG"):
+            own = workspace / "pea.yaml"  # a workspace may carry its configuration, as the sample does
+            config = own if own.is_file() and not Path("pea.yaml").is_file() else None
         for name in ("host", "port"):
             if name in rest:
                 overrides[f"service.{name}"] = rest.pop(name)

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from pea import __version__
 from pea.runtime import Capability
 from pea.service.operation import EVENT_STREAM, Answer, Header, Operation
 from pea.service.problems import MEDIA, Problem
 from pea.service.schemas import accepts_nothing, component_name, input_components
 from pea.service.task_json import Submission
+from pea.version import __version__
 
 REF = "#/components/schemas/"
 EVERYWHERE = (400, 421, 500, 503)  # a malformed request, a foreign host, a fault, and a service that starts or stops

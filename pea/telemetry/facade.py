@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
+from opentelemetry.sdk.trace.sampling import AlwaysRecordSampler
 
-from pea import __version__
 from pea.config import Settings
 from pea.telemetry import names
 from pea.telemetry.buffer import Buffer
@@ -30,6 +30,7 @@ from pea.telemetry.provider import TracerProvider
 from pea.telemetry.recent import Recent
 from pea.telemetry.series import LabelValue, fine_histogram
 from pea.telemetry.status import Status
+from pea.version import __version__
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Telemetry:
         environ = os.environ if environ is None else environ
         self._flush_timeout_s = float(own.flush_timeout)
         resource = _resource(own.service_name)
-        self.provider = TracerProvider(resource=resource, shutdown_on_exit=False, buffer=Buffer(own.buffer_spans))
+        self.provider = _recording_all(resource, Buffer(own.buffer_spans))
         self.tracer = self.provider.get_tracer(SCOPE, __version__)
         self.metrics = MetricStore(own.series_per_metric, delta=temporality(environ) != "cumulative")
         self.recent = Recent(own.recent_traces)
@@ -230,6 +231,12 @@ async def _aside(work: Callable[[], T]) -> T:
 def _warm() -> None:
     """Import numpy, which folding needs, in a thread once starting up is over: else the first fold would stall."""
     threading.Thread(target=fine_histogram, name="pea-warm", daemon=True).start()
+
+
+def _recording_all(resource: Resource, buffer: Buffer) -> TracerProvider:
+    """A provider that samples as OTEL_TRACES_SAMPLER says, and records the rest too: metrics tell of every span."""
+    sampler = TracerProvider(resource=resource, shutdown_on_exit=False).sampler
+    return TracerProvider(AlwaysRecordSampler(sampler), resource, shutdown_on_exit=False, buffer=buffer)
 
 
 def _resource(service_name: str) -> Resource:

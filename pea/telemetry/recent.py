@@ -92,11 +92,12 @@ class Recent:
         return len(self._traces)
 
     def consume(self, batch: Sequence[Span]) -> None:
-        """Keep finished spans, and let the traces that were quiet longest go."""
+        """Keep sampled spans, and let the traces that were quiet longest go."""
         if self._limit:
             with self._lock:
                 for span in batch:
-                    self._keep(span)
+                    if span.trace.flags & 1:
+                        self._keep(span)
                 while self._traces and (len(self._traces) > self._limit or self.size_bytes > self._max_bytes):
                     _, gone = self._traces.popitem(last=False)
                     self.size_bytes -= gone.size

@@ -10,7 +10,7 @@ from opentelemetry import trace as api
 from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.trace import _TracerConfig
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, ParentBased, Sampler
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, AlwaysRecordSampler, Decision, ParentBased, Sampler
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 from opentelemetry.util.types import AnyValue, Attributes
 
@@ -31,6 +31,8 @@ _new = object.__new__
 
 def _always_samples(sampler: Sampler) -> tuple[bool, bool]:
     """Whether the sampler says yes to every root, and to every child of a sampled local span."""
+    if isinstance(sampler, AlwaysRecordSampler):
+        sampler = sampler._root  # it changes nothing about what is sampled
     if sampler is ALWAYS_ON:
         return True, True
     if isinstance(sampler, ParentBased) and type(sampler).should_sample is ParentBased.should_sample:

@@ -29,6 +29,11 @@ MAX_EVENTS = 20_000
 WINDOWS_KEPT = 32
 
 
+# dateutil's rules keep a lock of their own while they are iterated and leave it held when two threads share a time
+# zone's rule: one expansion at a time, in the whole process.
+_EXPANDING = threading.Lock()
+
+
 class Days(msgspec.Struct, frozen=True):
     """What happens in some days: events by start (all-day ones first), and what could not be worked out, by file."""
 
@@ -94,13 +99,16 @@ class Calendars:
         if not timedelta() < end - start <= timedelta(days=MAX_DAYS):
             raise ValueError(f"the end must be after the start, by at most {MAX_DAYS} days")
         key = (start, end, str(zone))
-        with self._lock:
-            placed, known = self._placed, self._windows.get(key)
-            if known is not None:
-                self._windows.move_to_end(key)
-                return known
+        known = self._known(key)
+        if known is not None:
+            return known
         until = None if budget_s is None else self._clock() + budget_s
-        days, whole = _worked_out(placed, start, end, zone, lambda: until is not None and self._clock() >= until)
+        with _EXPANDING:
+            known = self._known(key)  # who had the lock before may have worked out the same days
+            if known is not None:
+                return known
+            placed = self._placed
+            days, whole = _worked_out(placed, start, end, zone, lambda: until is not None and self._clock() >= until)
         with self._lock:
             if whole and placed is self._placed:
                 self._windows[key] = days
@@ -109,6 +117,13 @@ class Calendars:
                 ):
                     self._windows.popitem(last=False)
         return days
+
+    def _known(self, key: tuple[datetime, datetime, str]) -> Days | None:
+        with self._lock:
+            known = self._windows.get(key)
+            if known is not None:
+                self._windows.move_to_end(key)
+            return known
 
 
 def _worked_out(

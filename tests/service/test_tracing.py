@@ -95,12 +95,14 @@ async def test_a_stream_is_one_span_until_its_end(site, gate):
 
 
 async def test_polls_are_not_traced(site):
-    """Probes, metrics and the page leave no spans; nor does a client that says its requests are not sampled."""
+    """Probes, metrics and the page leave no spans; a request that says it is not sampled is counted, not kept."""
     before = site.service.runtime.telemetry.status().spans_finished
     for path in ("/healthz", "/readyz", "/metrics", "/", "/page/app.js"):
         await site.send("GET", path)
-    await site.send("GET", "/v1/agents", headers={"traceparent": f"00-{TRACE}-{PARENT}-00"})
     assert site.service.runtime.telemetry.status().spans_finished == before
+    await site.send("GET", "/v1/agents", headers={"traceparent": f"00-{TRACE}-{PARENT}-00"})
+    assert site.service.runtime.telemetry.status().spans_finished == before + 1
+    assert await spans(site, TRACE) == []
 
 
 @pytest.mark.parametrize("bad", ["nonsense", f"00-{'0' * 32}-{PARENT}-01", f"00-{TRACE}-{PARENT}", "ff" * 200])
