@@ -1,20 +1,16 @@
-"""``pea bench store``: searches among a million stored spans while recording goes on, and what storing costs.
-
-Run by itself: ``python -m pea.bench.store [SPANS]``.
-"""
+"""``pea bench store``: searches among a million stored spans while recording goes on, and what storing costs."""
 
 from __future__ import annotations
 
 import random
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
+from pea.bench.figure import Figure
+from pea.bench.measure import Line
 from pea.config import Bytes, Seconds, StoreSettings
 from pea.store.search import Query
 from pea.store.spans import SpanStore
@@ -28,22 +24,6 @@ AGENTS = ("orchestrator", "calendar", "communication", "documents", "travel", "f
 SERVICES = tuple(Origin(name, {"service.name": name, "host.name": "bench"}, "pea") for name in ("pea", "shop", "bank"))
 START_NS = 1_700_000_000_000_000_000
 STEP_NS = 20_000_000  # between the starts of two traces
-
-
-class Figure(msgspec.Struct, frozen=True):
-    """One measurement: ``value`` in ``unit``, its budget (0: none) and whether it was met; quantiles over ``count``."""
-
-    what: str
-    value: float
-    unit: str
-    count: int = 1
-    budget: float = 0.0
-    note: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether the value is within its budget."""
-        return not self.budget or self.value <= self.budget
 
 
 def make_trace(number: int, dice: random.Random) -> list[SpanRecord]:
@@ -117,16 +97,23 @@ def queries(dice: random.Random, traces: int) -> Iterator[tuple[str, Query]]:
     yield "200 traces", Query(service=service, limit=200)
 
 
-def run(spans: int = SPANS, folder: Path | None = None) -> list[Figure]:
+def store() -> list[Line | Figure]:
+    """A million spans, searched while recording goes on; then spans coming in by OTLP as fast as they are taken."""
+    from pea.bench.ingest import ingest
+
+    return [*fill_and_search(SPANS), *ingest()]
+
+
+def fill_and_search(spans: int) -> list[Figure]:
     """Fill a store, then search it while recording goes on."""
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+    with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "spans.db"
         settings = StoreSettings(size=Bytes(4 << 30), age=Seconds(1e10), waiting=Bytes(64 << 20))
-        store = SpanStore(path, settings)
+        span_store = SpanStore(path, settings)
         try:
-            return _fill(store, path, spans) + _search(store, spans // PER_TRACE)
+            return _fill(span_store, path, spans) + _search(span_store, spans // PER_TRACE)
         finally:
-            store.close()
+            span_store.close()
 
 
 def _fill(store: SpanStore, path: Path, spans: int) -> list[Figure]:
@@ -199,15 +186,3 @@ def _record(store: SpanStore, first: int, stop: threading.Event) -> None:
 
 def _p95(times: list[float]) -> float:
     return sorted(times)[int(0.95 * (len(times) - 1))]
-
-
-def main() -> None:
-    """Print the figures."""
-    for figure in run(int(sys.argv[1]) if len(sys.argv) > 1 else SPANS):
-        mark = "  " if not figure.budget else "✓ " if figure.passed else "✗ "
-        budget = f"(budget {figure.budget:g})" if figure.budget else ""
-        print(f"{mark}{figure.what:50} {figure.value:12,.2f} {figure.unit:12} {budget:14} {figure.note}")
-
-
-if __name__ == "__main__":
-    main()

@@ -17,7 +17,7 @@ from aiohttp import web
 from pea.config import StoreSettings
 from pea.service.chronicle import chronicle_of
 from pea.service.operation import Answer, Header, Operation
-from pea.store.otlp import BadBody, Limits, SpanReader, inflate, metric_samples
+from pea.store.otlp import BadBody, Limits, SpanReader, inflate, metric_samples, preload
 from pea.store.otlp.body import ENCODINGS
 from pea.telemetry.wire import sized, text, varint
 
@@ -49,6 +49,7 @@ class Ingest:
         self.settings = settings
         self.limits = Limits(spans=settings.ingest_spans)
         self.status = IngestStatus()
+        self.ready = False  # the protobuf classes are imported with the first request
 
 
 _Work = Callable[[web.Request, Ingest, bytes, bool], Awaitable[tuple[int, str]]]
@@ -95,6 +96,9 @@ async def _take(request: web.Request, work: _Work) -> web.Response:
 
 async def _spans(request: web.Request, ingest: Ingest, data: bytes, json: bool) -> tuple[int, str]:  # noqa: FBT001
     chronicle = chronicle_of(request)
+    if not json and not ingest.ready:
+        await asyncio.to_thread(preload)
+        ingest.ready = True
     reader = SpanReader(data, json=json, limits=ingest.limits)
     batch = []
     began = time.perf_counter()
