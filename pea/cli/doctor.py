@@ -51,7 +51,9 @@ def command(settings: Settings, as_json: bool) -> None:
     else:
         to = console()
         for finding in findings:
-            to.print(f"{_MARKS[finding.verdict]} [bold]{finding.what}[/]  {escape(finding.detail)}", soft_wrap=True)
+            to.print(
+                f"{_MARKS[finding.verdict]} [bold]{escape(finding.what)}[/]  {escape(finding.detail)}", soft_wrap=True
+            )
             if finding.fix:
                 to.print(f"    → {escape(finding.fix)}", soft_wrap=True)
         to.print(f"[red]{missing} missing[/]" if missing else "[green]all is there[/]")
@@ -162,7 +164,8 @@ async def _agents(settings: Settings) -> list[Finding]:
         for record in runtime.directory.records:
             health = await runtime.health(record.name)
             if record.state is AgentState.READY and health.problem is None:
-                detail = f"{len(record.capabilities)} capabilities, started in {(record.start_s or 0) * 1e3:.0f} ms"
+                count, took = len(record.capabilities), 1e3 * (record.start_s or 0.0)
+                detail = f"{count} {'capability' if count == 1 else 'capabilities'}, started in {took:.1f} ms"
                 found.append(Finding(f"agent {record.name}", "ok", detail))
             else:
                 found.append(Finding(f"agent {record.name}", "missing", health.problem or record.state.value))

@@ -3,45 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 
 from tests.integration.receiver import Receiver, receiver
+from tests.integration.serving import serving
 
-ROOT = Path(__file__).parents[2]
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
-
-
-@asynccontextmanager
-async def serving(tmp_path: Path, **environ: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """`pea serve` on the sample workspace, once it says where its page is."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pea", "serve", "--config", "examples/workspace/pea.yaml", "--port", "0"),
-        *("--state", str(tmp_path)),
-        cwd=ROOT,
-        env={**os.environ, **environ},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(60):
-            async for line in process.stdout:
-                word, _, url = line.decode().strip().partition(" ")
-                if word == "page":
-                    break
-            else:
-                raise AssertionError("the service ended before it was ready")
-        yield process, url.strip().rstrip("/")
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 def received(arrived: Receiver) -> list[list[str]]:
