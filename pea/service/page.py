@@ -1,9 +1,10 @@
-"""The live page: a few static files, read once, that may load nothing from elsewhere."""
+"""The pages: a few static files, read once, that may load nothing from elsewhere."""
 
 from __future__ import annotations
 
 import hashlib
 from importlib.resources import files
+from pathlib import PurePath
 
 from aiohttp import web
 
@@ -14,15 +15,8 @@ CONTENT_SECURITY_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
 
-_FILES = {
-    "/": ("index.html", "text/html"),
-    "/page/app.js": ("app.js", "text/javascript"),
-    "/page/api.js": ("api.js", "text/javascript"),
-    "/page/schema.js": ("schema.js", "text/javascript"),
-    "/page/view.js": ("view.js", "text/javascript"),
-    "/page/style.css": ("style.css", "text/css"),
-    "/page/icon.svg": ("icon.svg", "image/svg+xml"),
-}
+_PAGES = {"/": "index.html", "/traces": "traces.html", "/traces/{trace_id}": "trace.html"}
+_MEDIA = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 def _serve(path: str, name: str, media: str) -> Operation:
@@ -48,7 +42,7 @@ def _serve(path: str, name: str, media: str) -> Operation:
         handler=send,
         name=f"page.{name}",
         tag="page",
-        summary="The live page",
+        summary="The live pages",
         answers={200: Answer("The file.", media=media)},
         traced=False,
         media=None,
@@ -56,5 +50,8 @@ def _serve(path: str, name: str, media: str) -> Operation:
 
 
 def page_routes() -> tuple[Operation, ...]:
-    """The routes of the page's files."""
-    return tuple(_serve(path, name, media) for path, (name, media) in _FILES.items())
+    """The routes of the pages and of the files that they load."""
+    folder = sorted(entry.name for entry in files("pea.service").joinpath("page").iterdir())
+    loaded = [name for name in folder if not name.endswith(".html") and PurePath(name).suffix in _MEDIA]
+    routes = _PAGES | {f"/page/{name}": name for name in loaded}
+    return tuple(_serve(path, name, _MEDIA[PurePath(name).suffix]) for path, name in routes.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -13,15 +14,18 @@ from pea.service.jaeger_otlp import otlp_traces
 from pea.service.json_answer import json_answer
 from pea.service.operation import JSON, Answer, Header, Operation
 from pea.service.query import read_query
-from pea.service.refusals import BadParameter, UnknownTrace
+from pea.service.refusals import UnknownTrace
 from pea.service.state import STATE
-from pea.service.traces_json import TraceJson, TraceList, summary_json, trace_json
+from pea.service.traces_json import TraceJson, TraceList, capability_of, summary_json, trace_json
 from pea.service.traces_query import TraceQuery
-from pea.store import SpanStore
+from pea.store import Found, Query, SpanStore
 from pea.telemetry.record import view_of
 
 TRACE_ID = {"trace_id": Header("trace_id", "The trace's id, 32 hex digits.", {"type": "string", "minLength": 1})}
 
+LOOKED_INTO, LOOKED_INTO_SPANS = 100, 200  # of a list: what they were asked for is in their spans
+
+_HEX = re.compile("[0-9a-fA-F]{1,32}", re.ASCII)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -29,9 +33,10 @@ async def listing(request: web.Request) -> web.Response:
     """The newest traces that fit."""
     wanted = read_query(request, TraceQuery).wanted(time.time_ns())
     began = time.perf_counter()
-    found = await chronicle_of(request).ask(lambda store: store.search(wanted))
+    found, asked = await chronicle_of(request).ask(lambda store: _search(store, wanted))
     took_ms = round(1e3 * (time.perf_counter() - began), 3)
-    return json_answer(TraceList([summary_json(row) for row in found.traces], found.complete, took_ms))
+    shown = [summary_json(row, asked.get(row.trace_id, "")) for row in found.traces]
+    return json_answer(TraceList(shown, found.complete, took_ms))
 
 
 async def show(request: web.Request) -> web.Response:
@@ -58,6 +63,14 @@ async def otlp(request: web.Request) -> web.Response:
     return web.Response(body=body, content_type=JSON, headers=headers)
 
 
+def _search(store: SpanStore, wanted: Query) -> tuple[Found, dict[int, str]]:
+    """What was found, and what the first of the traces were asked for."""
+    found = store.search(wanted)
+    short = [row.trace_id for row in found.traces[:LOOKED_INTO] if 1 < row.spans <= LOOKED_INTO_SPANS]
+    traces = store.get_many(short)
+    return found, {spans[0].trace_id: capability_of(span.attributes for span in spans) for spans in traces}
+
+
 def _stored(store: SpanStore, trace_id: int) -> bytes | None:
     records = store.get(trace_id)
     if not records:
@@ -77,22 +90,21 @@ def _recent(request: web.Request, trace_id: int) -> bytes:
 
 def _trace_id(request: web.Request) -> int:
     text = request.match_info["trace_id"]
-    if not (text.isascii() and text.isalnum() and len(text) <= 32):
-        raise BadParameter("is not a trace id", where="trace_id", fix="give 32 hex digits")
-    try:
-        return int(text, 16)
-    except ValueError:
-        raise BadParameter("is not a trace id", where="trace_id", fix="give 32 hex digits") from None
+    if not _HEX.fullmatch(text):
+        raise UnknownTrace("is not a trace id", where="trace_id", fix="give up to 32 hex digits")
+    return int(text, 16)
 
 
 def _unknown(trace_id: int) -> UnknownTrace:
-    return UnknownTrace("no such trace is stored", where=f"trace {trace_id:032x}", fix="search: GET /v1/traces")
+    return UnknownTrace(
+        "no such trace is stored", where=f"trace {trace_id:032x}", fix="GET /v1/traces/search lists them"
+    )
 
 
 ROUTES = (
     Operation(
         method="GET",
-        path="/v1/traces",
+        path="/v1/traces/search",
         handler=listing,
         name="searchTraces",
         tag="traces",
@@ -110,7 +122,7 @@ ROUTES = (
         summary="Show a trace: tree, self times, critical path, call graph",
         parameters=TRACE_ID,
         answers={200: Answer("The trace.", TraceJson)},
-        problems=(400, 404),
+        problems=(404,),
         traced=False,
     ),
     Operation(
@@ -122,7 +134,7 @@ ROUTES = (
         summary="A trace as OTLP/JSON",
         parameters=TRACE_ID,
         answers={200: Answer("A TracesData message.", dict[str, Any])},
-        problems=(400, 404),
+        problems=(404,),
         traced=False,
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -32,6 +32,7 @@ class TraceSummaryJson(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: TraceId
     service: str
     name: str
+    capability: str  # what was asked for, where the trace is of a task and short enough to be looked into
     start_ms: float
     duration_ms: float
     spans: int
@@ -73,7 +74,10 @@ class TickJson(msgspec.Struct, frozen=True):
 
 
 class SpanJson(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A row of the waterfall; the ``inside`` rows that follow are below it. Cache lookups are ticks, not rows."""
+    """A row of the waterfall; the ``inside`` rows that follow are below it. Cache lookups are ticks, not rows.
+
+    ``agent`` is whose work the span is: its own, or that of the nearest span above it that has one.
+    """
 
     id: str
     name: str
@@ -122,6 +126,7 @@ class TraceJson(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: TraceId
     service: str
     name: str
+    capability: str
     start_ms: float
     duration_us: Microseconds
     spans: int
@@ -133,12 +138,13 @@ class TraceJson(msgspec.Struct, frozen=True, kw_only=True):
     linked: list[TraceId]
 
 
-def summary_json(row: TraceRow) -> TraceSummaryJson:
+def summary_json(row: TraceRow, capability: str = "") -> TraceSummaryJson:
     """A trace of the store in a list."""
     return TraceSummaryJson(
         trace_id=f"{row.trace_id:032x}",
         service=row.root_service,
         name=row.root_name,
+        capability=capability,
         start_ms=row.start_ns / 1e6,
         duration_ms=max(row.end_ns - row.start_ns, 0) / 1e6,
         spans=row.spans,
@@ -152,12 +158,14 @@ def trace_json(spans: Sequence[SpanView], services: Mapping[str, str], linked: S
     origin = min(span.start_ns for span in spans)
     drawn, ticks = _ticks(spans, origin)
     found = places(drawn)
-    rows = [_row(place, services.get(place.span.span_id, ""), ticks, origin) for place in found]
+    agents = _owners(found)
+    rows = [_row(place, services.get(place.span.span_id, ""), agents, ticks, origin) for place in found]
     nodes, edges = _graph(rows)
     return TraceJson(
         trace_id=spans[0].trace_id,
         service=rows[0].service,
         name=rows[0].name,
+        capability=capability_of(span.attributes for span in drawn),
         start_ms=origin / 1e6,
         duration_us=(max(span.end_ns for span in spans) - origin) / 1e3,
         spans=len(spans),
@@ -188,15 +196,38 @@ def _ticks(spans: Sequence[SpanView], origin: int) -> tuple[list[SpanView], dict
     return drawn, ticks
 
 
-def _row(place: Place[SpanView], service: str, ticks: Mapping[str, list[TickJson]], origin: int) -> SpanJson:
+def capability_of(spans: Iterable[Mapping[str, Any]]) -> str:
+    """What a trace's first task was asked for, by the attributes of its spans."""
+    for attributes in spans:
+        said = attributes.get(names.PEA_CAPABILITY)
+        if isinstance(said, str):
+            return said
+    return ""
+
+
+def _owners(found: Sequence[Place[SpanView]]) -> dict[str, str]:
+    """Whose work each span is, by its id; empty where it is no agent's."""
+    owners: dict[str, str] = {}
+    for place in found:  # parents come first
+        said = place.span.attributes.get(names.GEN_AI_AGENT_NAME)
+        owners[place.span.span_id] = said if isinstance(said, str) else owners.get(place.span.parent_id, "")
+    return owners
+
+
+def _row(
+    place: Place[SpanView],
+    service: str,
+    agents: Mapping[str, str],
+    ticks: Mapping[str, list[TickJson]],
+    origin: int,
+) -> SpanJson:
     span = place.span
-    agent = span.attributes.get(names.GEN_AI_AGENT_NAME)
     return SpanJson(
         id=span.span_id,
         parent=span.parent_id,
         name=span.name,
         service=service,
-        agent=agent if isinstance(agent, str) else "",
+        agent=agents[span.span_id],
         kind=span.kind,
         depth=place.depth,
         inside=place.inside,
@@ -215,29 +246,27 @@ def _row(place: Place[SpanView], service: str, ticks: Mapping[str, list[TickJson
 
 
 def _graph(rows: Sequence[SpanJson]) -> tuple[list[NodeJson], list[EdgeJson]]:
-    """Who called whom: a span belongs to its agent, else to the agent or service above it, else to its service."""
-    owner: dict[str, tuple[str, bool]] = {}
+    """Who called whom: a span belongs to its agent, else to its service."""
+    owner: dict[str, str] = {}
+    agents: dict[str, bool] = {}
     spans: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     self_us: defaultdict[str, float] = defaultdict(float)
     critical_us: defaultdict[str, float] = defaultdict(float)
     calls: Counter[tuple[str, str]] = Counter()
     failed: Counter[tuple[str, str]] = Counter()
-    agents: dict[str, bool] = {}
     for row in rows:  # parents come first
         above = owner.get(row.parent)
-        own = (row.agent, True) if row.agent else above or (row.service or "unknown", False)
-        owner[row.id] = own
-        name = own[0]
-        agents.setdefault(name, own[1])
+        name = owner[row.id] = row.agent or row.service or "unknown"
+        agents[name] = agents.get(name, False) or bool(row.agent)
         spans[name] += 1
         errors[name] += row.status == "error"
         self_us[name] += row.self_us
         critical_us[name] += sum(end - start for start, end in row.critical)
-        if above is not None and row.agent and (above != own or row.name.startswith(names.SPAN_INVOKE_AGENT)):
-            calls[above[0], name] += 1
-            failed[above[0], name] += row.status == "error"
+        if above is not None and (above != name or (row.agent and row.name.startswith(names.SPAN_INVOKE_AGENT))):
+            calls[above, name] += 1
+            failed[above, name] += row.status == "error"
     return (
-        [NodeJson(n, agents[n], spans[n], errors[n], self_us[n], critical_us[n]) for n in agents],
+        [NodeJson(name, agents[name], spans[name], errors[name], self_us[name], critical_us[name]) for name in agents],
         [EdgeJson(source, target, count, failed[source, target]) for (source, target), count in calls.items()],
     )
