@@ -134,7 +134,11 @@ class Caches:
     def stats(self) -> CacheStats:
         """What has been counted."""
         stack = self.stack
-        tiers = [l1.stats("l1", owner) for owner, l1 in self._l1s.items()]
+        tiers = []
+        for owner, l1 in self._l1s.items():
+            own = l1.stats("l1", owner)
+            hits = own.hits + sum(space.l1_hits for space in self._spaces.values() if space.owner == owner)
+            tiers.append(msgspec.structs.replace(own, hits=hits))
         if stack.l2 is not None:
             tiers.append(stack.l2.stats("l2"))
         tiers += [outer.stats() for outer in stack.outers]

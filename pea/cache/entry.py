@@ -20,10 +20,11 @@ class Entry:
     From ``refresh_at`` on the value is computed anew, by one, while it is still served until ``expires``.
     """
 
-    __slots__ = ("cost_s", "error", "expires", "groups", "made", "open", "payload", "refresh_at", "size_bytes")
+    __slots__ = ("cost_s", "error", "expires", "groups", "made", "open", "payload", "plain", "refresh_at", "size_bytes")
 
     payload: Any
     open: Open | None
+    plain: bool  # the payload is what every caller gets
     error: Exception | None
     groups: tuple[str, ...]
     size_bytes: int
@@ -74,6 +75,7 @@ def make(
     entry = Entry()
     entry.payload, entry.open, size = (None, None, 512) if error is not None else hold(value)
     entry.error = error
+    entry.plain = entry.open is None and error is None
     entry.size_bytes = size + ENTRY_BYTES
     entry.groups = groups
     entry.made = now

@@ -29,8 +29,8 @@ class Ordered(Generic[K, V]):
     """
 
     __slots__ = (
-        "_age_s", "_clock", "_heap", "_held", "_left", "_move", "_serial", "dropped", "evicted_age", "evicted_size",
-        "hits", "limit_bytes", "limit_entries", "misses", "policy", "refused", "size_bytes",
+        "_age_s", "_clock", "_find", "_heap", "_held", "_left", "_move", "_moves", "_serial", "dropped", "evicted_age",
+        "evicted_size", "hits", "limit_bytes", "limit_entries", "misses", "policy", "refused", "size_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -53,7 +53,9 @@ class Ordered(Generic[K, V]):
         self._left = left
         # Value, when it leaves at the latest (of the clock, in seconds), bytes, when it came.
         self._held: OrderedDict[K, tuple[V, float, int, float]] = OrderedDict()
-        self._move = self._held.move_to_end if policy == "lru" else None
+        self._find = self._held.get
+        self._move = self._held.move_to_end
+        self._moves = policy == "lru"
         self._heap: list[tuple[float, int, K]] = []
         self._serial = 0
 
@@ -70,7 +72,7 @@ class Ordered(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """The value, or None when there is none or its time has passed."""
-        held = self._held.get(key)
+        held = self._find(key)
         if held is None:
             self.misses += 1
             return None
@@ -78,10 +80,22 @@ class Ordered(Generic[K, V]):
             self._expire(key)
             self.misses += 1
             return None
-        if self._move is not None:
+        if self._moves:
             self._move(key)
         self.hits += 1
         return held[0]
+
+    def miss(self, key: K) -> None:
+        """What `get` does when it finds nothing that counts."""
+        if key in self._held:
+            self._expire(key)
+        self.misses += 1
+
+    def hot(
+        self,
+    ) -> tuple[Callable[[K], tuple[V, float, int, float] | None], Callable[[K], object], bool, Callable[[], float]]:
+        """For the one caller to whom a call more is too much: find, move, whether to move on a hit, the clock."""
+        return self._find, self._move, self._moves, self._clock
 
     def put(self, key: K, value: V, size_bytes: int, ttl_s: float | None = None) -> bool:
         """Hold ``value``, at most ``ttl_s`` seconds and never beyond the tier's age; False when it is too large.

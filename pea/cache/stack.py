@@ -70,6 +70,7 @@ class Stack:
 
     def memory(self, key: str, l1: Ordered[str, Entry]) -> Entry | None:
         """L2's entry, which L1 then holds until it is due."""
+        l1.miss(key)
         entry = None if self.l2 is None else self.l2.get(key)
         if entry is not None:
             left = entry.refresh_at - self._clock()
@@ -326,5 +327,5 @@ class Stack:
 def _unheld(value: Any) -> Entry:
     """A value that is handed over but not kept; all that waited for this computation share it."""
     entry = Entry()
-    entry.payload, entry.open, entry.error = value, None, None
+    entry.payload, entry.open, entry.error, entry.plain = value, None, None, True
     return entry

@@ -26,7 +26,7 @@ SCRIPT = """
     kinds = {
         "text": lambda: word(1500),
         "wide text": lambda: word(400) + chr(0x4e00 + rng.randrange(100)),
-        "tree": lambda: {"rows": [{"a": rng.random(), "b": word(20), "c": {"d": [rng.random()] * 5}} for _ in "x" * 20]},
+        "tree": lambda: {"rows": [{"a": rng.random(), "b": word(9), "c": {"d": [rng.random()] * 5}} for _ in "x" * 20]},
         "structs": lambda: tuple(Row(word(20), rng.random(), (word(5), word(6))) for _ in range(20)),
         "copied": lambda: {n + 1000: [word(30)] for n in range(20)},
         "array": lambda: np.random.default_rng(1).random(500),
