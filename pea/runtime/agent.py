@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
@@ -23,6 +23,8 @@ class Declared(msgspec.Struct, frozen=True):
     timeout_s: float | None
     retries: int | None
     idempotent: bool
+    cache_s: float | None = None
+    tags: tuple[str, ...] = ()
 
 
 def capability(
@@ -31,24 +33,33 @@ def capability(
     timeout: str | float | None = None,
     retries: int | None = None,
     idempotent: bool | None = None,
+    cache: str | float | None = None,
+    tags: Iterable[str] = (),
 ) -> Callable[[F], F]:
     """Declare a method as a capability that others can call by ``name`` (``agent.verb``).
 
     The method takes a `Context` and typed arguments and returns a typed value; the types are checked at each call and
     published as JSON schemas. ``timeout`` (``"2s"``) bounds each attempt. ``idempotent`` says that running it twice
     does no harm; only then is it tried again after a failure, ``retries`` times at most (the setting
-    ``runtime.retries`` when not given). Giving ``retries`` implies it. Raises TypeError for a declaration that
-    contradicts itself.
+    ``runtime.retries`` when not given). Giving ``retries`` or ``cache`` implies it.
+
+    ``cache`` (``"15m"``) keeps results by input, in the tiers of `pea.cache`, under the name ``agent:verb:…`` and under
+    ``tags``, which may name arguments (``"rates:{base}"``); events drop them. An answer that depends on more than its
+    input needs `Agent.cache_version`. Raises TypeError for a declaration that contradicts itself.
     """
     if not all(part.isidentifier() for part in name.split(".")) or "." not in name:
         raise TypeError(f"a capability is named like 'calendar.agenda', not {name!r}")
-    if retries and idempotent is False:
-        raise TypeError(f"{name}: only an idempotent capability can be retried")
+    if (retries or cache is not None) and idempotent is False:
+        raise TypeError(f"{name}: only an idempotent capability can be retried or cached")
+    if isinstance(tags, str) or (tags and cache is None):
+        raise TypeError(f"{name}: tags are a list of texts, for a capability that is cached")
     declared = Declared(
         name=name,
         timeout_s=None if timeout is None else float(Seconds.parse(timeout)),
         retries=retries,
-        idempotent=bool(retries) if idempotent is None else idempotent,
+        idempotent=bool(retries) or cache is not None if idempotent is None else idempotent,
+        cache_s=None if cache is None else float(Seconds.parse(cache)),
+        tags=tuple(tags),
     )
 
     def note(method: F) -> F:
@@ -75,6 +86,14 @@ class Agent:
 
     async def stop(self) -> None:
         """Give back what `start` acquired."""
+
+    async def cache_version(self, ctx: Context) -> str:  # noqa: ARG002 - for those that override it
+        """What the cached answers depend on besides their input: the state of files, today's date.
+
+        It is part of every cache key, so an answer from another version is never given. Asked at each cached call: it
+        should cost far less than the answer.
+        """
+        return ""
 
     async def health(self) -> str | None:
         """What is wrong in a few words, or None when all is well."""

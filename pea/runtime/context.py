@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 import msgspec
 from opentelemetry.trace import Span
 
+from pea.cache import Invalidation, Namespace
 from pea.config import Seconds, Settings
 
 if TYPE_CHECKING:
@@ -91,6 +92,18 @@ class Context:
     def step(self, name: str, attributes: Mapping[str, Any] | None = None) -> AbstractContextManager[Span]:
         """A span around a named piece of this capability's work, as ``with ctx.step("calendars.read"): ...``."""
         return self._dispatcher.step(self.agent, name, attributes)
+
+    @property
+    def cache(self) -> Namespace[Any]:
+        """This agent's own cache in memory, for pieces of its work: ``await ctx.cache.get_or_compute(key, compute)``.
+
+        Its entries are named ``agent:key``; see `pea.cache.Namespace`.
+        """
+        return self._dispatcher.caches.namespace(self.agent, owner=self.agent, portable=False)
+
+    async def emit(self, event: str, **variables: str) -> Invalidation:
+        """Tell what happened (``"meeting-created"``): what the rules call stale then leaves every tier and process."""
+        return await self._dispatcher.caches.emit(event, **variables)
 
     @property
     def remaining_s(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import re
 import typing
@@ -20,7 +21,17 @@ _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<field>.*)`$", re.DOT
 class Capability:
     """One capability of one agent: its method, the struct of its arguments and the type of its result."""
 
-    __slots__ = ("_method", "agent", "declared", "description", "input_type", "keyword_only", "name", "output_type")
+    __slots__ = (
+        "_method",
+        "agent",
+        "cache_version",
+        "declared",
+        "description",
+        "input_type",
+        "keyword_only",
+        "name",
+        "output_type",
+    )
 
     def __init__(self, agent: Agent, method: Callable[..., Awaitable[Any]], declared: Declared) -> None:
         self.agent = agent.name
@@ -28,7 +39,14 @@ class Capability:
         self.declared = declared
         self.description = inspect.getdoc(method) or ""
         self._method = method
+        self.cache_version = agent.cache_version
         self.input_type, self.output_type, self.keyword_only = _signature(agent, method, declared.name)
+        fields = dict.fromkeys(self.input_type.__struct_fields__, "")
+        try:
+            for tag in declared.tags:
+                tag.format_map(fields)
+        except (KeyError, ValueError, IndexError, AttributeError) as error:
+            raise PeaError(f"a tag names what is no argument: {error}", where=declared.name) from error
 
     @property
     def summary(self) -> str:
@@ -49,6 +67,16 @@ class Capability:
         if self.keyword_only:
             return self._method(ctx, **{f: getattr(bound, f) for f in bound.__struct_fields__})
         return self._method(ctx, *msgspec.structs.astuple(bound))
+
+    def cache_key(self, bound: msgspec.Struct, version: str) -> str:
+        """What tells one input at one version from another: 128 bits of their digest, in hexadecimal."""
+        data = msgspec.json.encode((version, bound), order="deterministic")
+        return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+    def cache_tags(self, bound: msgspec.Struct) -> list[str]:
+        """The declared tags with their arguments filled in."""
+        tags = self.declared.tags
+        return [tag.format_map(msgspec.structs.asdict(bound)) for tag in tags] if tags else []
 
     def check(self, result: Any) -> Any:
         """The result, checked against the declared type; OutputError when it does not fit."""

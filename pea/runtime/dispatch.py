@@ -13,9 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
+import msgspec
 import structlog
 from opentelemetry.trace import Link, Span
 
+from pea.cache import Caches, Namespace
 from pea.config import RuntimeSettings, Settings
 from pea.errors import DeadlineExceeded, PeaError
 from pea.runtime.context import Context
@@ -32,14 +34,22 @@ _WORKER = names.SPAN_WORKER + " "
 class Route:
     """How calls to one capability are made: what is the same for each of them, worked out once."""
 
-    __slots__ = ("attributes", "capability", "retries", "span_name", "timeout_s")
+    __slots__ = ("attributes", "capability", "results", "retries", "span_name", "timeout_s")
 
-    def __init__(self, capability: Capability, settings: RuntimeSettings) -> None:
+    def __init__(self, capability: Capability, settings: RuntimeSettings, caches: Caches) -> None:
         declared = capability.declared
         self.capability = capability
         self.timeout_s = float(settings.timeout) if declared.timeout_s is None else declared.timeout_s
         wanted = settings.retries if declared.retries is None else declared.retries
         self.retries = wanted if declared.idempotent else 0
+        self.results: Namespace[Any] | None = None
+        if declared.cache_s is not None:
+            self.results = caches.namespace(
+                capability.name.replace(".", ":"),
+                owner=capability.agent,
+                type=capability.output_type,
+                ttl_s=declared.cache_s,
+            )
         self.span_name = f"{names.SPAN_INVOKE_AGENT} {capability.agent}"
         self.attributes: dict[str, Any] = {
             names.GEN_AI_OPERATION_NAME: "invoke_agent",
@@ -54,6 +64,7 @@ class Dispatcher:
 
     def __init__(self, settings: Settings, directory: Directory, tracer: Tracer) -> None:
         self.settings = settings
+        self.caches = Caches(settings, tracer)
         self.logger = structlog.get_logger("pea.agents")
         self._directory = directory
         self._tracer = tracer
@@ -118,11 +129,32 @@ class Dispatcher:
         ctx = Context(self, capability.agent, capability.name, limit, task_id, attempt)
         try:
             with self._deadlines.scope(limit):
-                result = await capability.invoke(ctx, bound)
+                if route.results is not None:
+                    return await self._cached(route, route.results, ctx, bound)
+                return capability.check(await capability.invoke(ctx, bound))
         except Expired:
             whose = "its timeout of" if own <= deadline else "the deadline it inherited, with"
             raise DeadlineExceeded(f"did not end within {whose} {limit - now:.3g} s", where=capability.name) from None
-        return capability.check(result)
+
+    async def _cached(self, route: Route, results: Namespace[Any], ctx: Context, bound: msgspec.Struct) -> Any:
+        """The kept result for this input and version, or one computed for all who ask now.
+
+        The computation has the capability's whole timeout: it is not one caller's, so neither is its deadline.
+        """
+        capability = route.capability
+
+        async def compute() -> Any:
+            limit = self.clock() + route.timeout_s
+            own = Context(self, ctx.agent, ctx.capability, limit, ctx.task_id, ctx.attempt)
+            try:
+                with self._deadlines.scope(limit):
+                    return capability.check(await capability.invoke(own, bound))
+            except Expired:
+                what = f"did not end within its timeout of {route.timeout_s:.3g} s"
+                raise DeadlineExceeded(what, where=capability.name) from None
+
+        key = capability.cache_key(bound, await capability.cache_version(ctx))
+        return await results.get_or_compute(key, compute, tags=capability.cache_tags(bound))
 
     async def compute(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Run a function in a thread, under a span, in this context."""
@@ -140,6 +172,11 @@ class Dispatcher:
         """Look every capability up anew; called when an agent's state changes."""
         self._routes.clear()
 
+    async def aclose(self) -> None:
+        """Close the caches, then the rest."""
+        await self.caches.aclose()
+        self.close()
+
     def close(self) -> None:
         """Stop sweeping deadlines and let the threads end; functions that are running are not waited for."""
         self._deadlines.close()
@@ -154,7 +191,7 @@ class Dispatcher:
             attributes = {names.GEN_AI_OPERATION_NAME: "invoke_agent", names.GEN_AI_AGENT_NAME: owner}
             with self._tracer.span(f"{names.SPAN_INVOKE_AGENT} {owner}", attributes):
                 raise
-        route = self._routes[name] = Route(capability, self.settings.runtime)
+        route = self._routes[name] = Route(capability, self.settings.runtime, self.caches)
         return route
 
 

@@ -108,7 +108,7 @@ class Runtime:
         running = [record.name for record in self.directory.records.where(state=AgentState.READY)]
         await asyncio.gather(*(self._stop_agent(name, grace) for name in running))
         if self._dispatcher is not None:
-            self._dispatcher.close()
+            await self._dispatcher.aclose()
         if self._owns_telemetry:
             await self.telemetry.aclose()
 
@@ -180,6 +180,11 @@ class Runtime:
         """What is read when metrics are collected rather than folded from spans."""
         gauge = self.telemetry.gauge
         scheduler, records = self.scheduler, self.directory.records
+        caches = self.dispatcher.caches
+        gauge(
+            names.METRIC_AGENT_MEMORY,
+            lambda: [({names.GEN_AI_AGENT_NAME: owner}, size) for owner, size in caches.bytes_by_owner().items()],
+        )
         gauge(names.METRIC_TASK_QUEUED, lambda: [({}, scheduler.queued)])
         gauge(names.METRIC_TASK_ACTIVE, lambda: [({}, scheduler.running)])
         gauge(
