@@ -136,7 +136,7 @@ class SpanStore:
 
     def _read(self, work: Callable[[sqlite3.Connection, Origins], T], otherwise: T) -> T:
         """Run ``work`` on a reading connection, in one snapshot; ``otherwise`` when the file cannot be read."""
-        if not self.writer.ready.wait(OPEN_WAIT_S):
+        if not self.writer.wait_ready(OPEN_WAIT_S):
             return otherwise
         generation = self.writer.generation
         db: sqlite3.Connection | None = None

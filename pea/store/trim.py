@@ -19,6 +19,12 @@ def used_bytes(db: sqlite3.Connection) -> int:
     return int((pages - free) * size)
 
 
+def at_bound(db: sqlite3.Connection) -> bool:
+    """Whether the file may not grow any more."""
+    pages, most = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "max_page_count"))
+    return bool(pages >= most - 16)
+
+
 def delete_oldest(db: sqlite3.Connection, *, before_ns: int | None = None, at_most: int = STEP) -> tuple[int, int]:
     """Delete the traces that came first, of those that ended before a time if one is given: traces and spans deleted.
 

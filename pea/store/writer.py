@@ -21,7 +21,7 @@ from pea.store.draft import TraceDraft
 from pea.store.insert import Inserter
 from pea.store.rates import Cell as RateCell
 from pea.store.rates import Key, Rates, write_rates
-from pea.store.trim import LOW_WATER, delete_old_names, delete_oldest, give_back, used_bytes
+from pea.store.trim import LOW_WATER, at_bound, delete_old_names, delete_oldest, give_back, used_bytes
 
 BATCH_DRAFTS = 500
 RATES_EVERY_S = 2.0
@@ -112,6 +112,10 @@ class Writer:
         self._queue.append(errand)
         self._wake.set()
         return errand.done.wait(timeout_s)
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until the file can be read; at once False when it could not be opened."""
+        return self.ready.is_set() or (not self._failures and self.ready.wait(timeout_s))
 
     def suspect(self) -> None:
         """A reader found the file damaged: look, and set it aside if so."""
@@ -258,7 +262,7 @@ class Writer:
             if isinstance(error, sqlite3.Error) and damaged(error):
                 self._replace(str(error))
             elif isinstance(error, sqlite3.Error) and full(error):
-                self._make_room()
+                again = self._make_room() and again
             else:
                 again = False
         except Exception as error:  # noqa: BLE001  the thread must go on, whatever a span holds
@@ -267,17 +271,20 @@ class Writer:
         self._reset_names()
         return self._attempt(work) if again else None
 
-    def _make_room(self) -> None:
+    def _make_room(self) -> bool:
+        """Delete a little when the file has reached its own bound; deleting would not help a disk that others fill."""
         db = self._db
-        if db is None:
-            return
         try:
+            if db is None or not at_bound(db):
+                return False
             with _Transaction(db):
                 traces, spans = delete_oldest(db)
-            self._deleted_traces += traces
-            self._deleted_spans += spans
-        except sqlite3.Error as error:  # a full disk cannot even delete: what is recorded now is lost, and counted
+        except sqlite3.Error as error:
             self._failed(error)
+            return False
+        self._deleted_traces += traces
+        self._deleted_spans += spans
+        return traces > 0
 
     def _replace(self, why: str) -> None:
         if self._db is not None:

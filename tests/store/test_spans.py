@@ -233,6 +233,16 @@ def test_a_full_disk_costs_what_is_new_and_nothing_else(make_store: MakeStore):
     assert traces(store)[0] == 1_000
 
 
+def test_a_folder_that_cannot_be_written_costs_nothing_but_the_spans(make_store: MakeStore, tmp_path: Path):
+    """When the file cannot be made, recording is counted as dropped and reading finds nothing, at once."""
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    store = make_store(tmp_path / "taken" / "spans.db")
+    put(store, span(1, 1))
+    assert traces(store) == []
+    assert store.status().dropped == 1
+    assert "NotADirectoryError" in store.status().last_error or "FileExistsError" in store.status().last_error
+
+
 @pytest.mark.parametrize("damage", ["text", "middle", "version", "empty tables"])
 def test_a_damaged_file_is_set_aside_and_a_new_one_begun(make_store: MakeStore, tmp_path: Path, damage: str):
     """Whatever is wrong with the file, recording goes on in a new one and the old one is kept for who wants to look."""
