@@ -74,6 +74,11 @@ class Inbox:
             me = identify(messages, self._emails, self._name)
             self._mail = Mail(messages, tuple(threads(messages)), me)
 
+    @property
+    def version(self) -> str:
+        """Changes whenever the mail or the contacts do."""
+        return f"{self._store.version}|{self._contacts.version}"
+
     def triage(self, limit: int, since: date, now: datetime) -> Triage:
         """Sort the conversations since a day, as they stand at ``now``."""
         mail, report = self._mail or Mail(), self._store.report()

@@ -31,6 +31,11 @@ class Library:
         """Read what is new, for at most about ``budget_s`` seconds. Raises WorkspaceError without a workspace."""
         self._store.refresh(budget_s=budget_s)
 
+    @property
+    def version(self) -> str:
+        """Changes whenever the documents do."""
+        return self._store.version
+
     def search(self, query: str, limit: int) -> SearchResult:
         """Documents that answer a query, best first."""
         hits, all_words = self._store.search(query, limit)

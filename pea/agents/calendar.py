@@ -50,7 +50,7 @@ class Calendar(Agent):
         if self._cache is not None:
             self._cache.close()
 
-    @capability("calendar.agenda", timeout="4s", idempotent=True)
+    @capability("calendar.agenda", timeout="4s", cache="15m")
     async def agenda(self, ctx: Context, day: date | None = None, days: DayCount = 1) -> Agenda:
         """What is on: the entries of a day or of several, in your own time zone, all-day ones first.
 
@@ -59,7 +59,7 @@ class Calendar(Agent):
         day = ctx.now().date() if day is None else day
         return await self._answer(ctx, _agenda_of, *_span(ctx, day, days), day, days, _zone_name(ctx))
 
-    @capability("calendar.freebusy", timeout="4s", idempotent=True)
+    @capability("calendar.freebusy", timeout="4s", cache="15m")
     async def freebusy(
         self,
         ctx: Context,
@@ -80,7 +80,7 @@ class Calendar(Agent):
         hours = _hours(opens, closes)
         return await self._answer(ctx, _freebusy_of, *_moments(ctx, start, end, day, days), hours, minutes, weekends)
 
-    @capability("calendar.conflicts", timeout="4s", idempotent=True)
+    @capability("calendar.conflicts", timeout="4s", cache="15m")
     async def conflicts(
         self,
         ctx: Context,
@@ -98,6 +98,27 @@ class Calendar(Agent):
         user = ctx.settings.user
         return await self._answer(ctx, _conflicts_of, *_span(ctx, day, days), day, days, hours, user.home, user.country)
 
+    async def cache_version(self, ctx: Context) -> str:
+        """Which calendar files there are, in which state."""
+        return (await self._read(ctx)).version
+
+    @capability("calendar.sources", timeout="4s", idempotent=True)
+    async def sources(self, ctx: Context) -> Sources:
+        """Which calendar files were read and refused, and the version that answers made from them depend on."""
+        calendars = await self._read(ctx)
+        return Sources(calendars.version, calendars.report())
+
+    async def _read(self, ctx: Context) -> Calendars:
+        """The calendars, read as far as the time allows."""
+        async with self._opening:
+            if self._calendars is None:
+                self._cache = _cache(ctx)
+                self._calendars = Calendars(_workspace(ctx), cache=self._cache)
+        calendars = self._calendars
+        with ctx.step("calendars.read"):
+            await ctx.compute(calendars.refresh, budget_s=_reading_s(ctx))
+        return calendars
+
     async def _answer(
         self,
         ctx: Context,
@@ -107,24 +128,29 @@ class Calendar(Agent):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Read what changed, find what is between two moments, and let ``function`` make the answer, off the loop."""
-        async with self._opening:
-            if self._calendars is None:
-                self._cache = _cache(ctx)
-                self._calendars = Calendars(_workspace(ctx), cache=self._cache)
-        calendars, zone = self._calendars, ctx.settings.zone
+        """Find what is between two moments, and let ``function`` make the answer, off the loop."""
+        # `cache_version` has just read what changed: an answer is only made when there is none of that version.
+        calendars = self._calendars or await self._read(ctx)
+        zone, budget_s = ctx.settings.zone, _reading_s(ctx)
         emails = frozenset(email.lower() for email in ctx.settings.user.emails)
-        budget_s = max(0.05, min(MAX_READING_S, READING_SHARE * ctx.remaining_s))
 
-        def read_and_answer() -> T:
-            calendars.refresh(budget_s=budget_s)
+        def answer() -> tuple[T, bool]:
             days = calendars.between(start, end, zone, budget_s=budget_s)
             standing, dropped = _agenda.parted(_agenda.entry_of(event, emails) for event in days.events)
             found = _Found(start, end, standing, dropped, days.notes, calendars.report())
-            return function(found, *args, **kwargs)
+            return function(found, *args, **kwargs), days.whole
 
-        with ctx.step("calendars.read"):
-            return await ctx.compute(read_and_answer)
+        answered, whole = await ctx.compute(answer)
+        if not whole:
+            ctx.incomplete()
+        return answered
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """What the calendars were read from; ``version`` changes whenever their contents do."""
+
+    version: str
+    sources: SourceReport
 
 
 class _Found(NamedTuple):
@@ -175,6 +201,10 @@ def _workspace(ctx: Context) -> Path:
     if not ctx.settings.workspace:
         raise WorkspaceError("no workspace is set", fix="give --workspace DIR, or set workspace in pea.yaml")
     return Path(ctx.settings.workspace)
+
+
+def _reading_s(ctx: Context) -> float:
+    return max(0.05, min(MAX_READING_S, READING_SHARE * ctx.remaining_s))
 
 
 def _cache(ctx: Context) -> ReadCache | None:

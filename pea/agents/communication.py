@@ -35,7 +35,11 @@ class Communication(Agent):
             self._inbox.close()
             self._inbox = None
 
-    @capability("communication.triage", timeout="10s", idempotent=True)
+    async def cache_version(self, ctx: Context) -> str:
+        """Which mail and contacts there are, and the hour: what is overdue or waiting long depends on it."""
+        return f"{(await self._read(ctx)).version}|{ctx.now():%Y-%m-%dT%H}"
+
+    @capability("communication.triage", timeout="10s", cache="15m")
     async def triage(
         self,
         ctx: Context,
@@ -50,7 +54,7 @@ class Communication(Agent):
         inbox = await self._read(ctx)
         return await ctx.compute(inbox.triage, limit, first, now)
 
-    @capability("communication.thread", timeout="10s", idempotent=True)
+    @capability("communication.thread", timeout="10s", cache="15m")
     async def thread(
         self, ctx: Context, message: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
     ) -> ThreadView:

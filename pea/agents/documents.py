@@ -33,7 +33,11 @@ class Documents(Agent):
             self._library.close()
             self._library = None
 
-    @capability("documents.search", timeout="10s", idempotent=True)
+    async def cache_version(self, ctx: Context) -> str:
+        """Which documents there are, in which state."""
+        return (await self._read(ctx)).version
+
+    @capability("documents.search", timeout="10s", cache="15m")
     async def search(
         self,
         ctx: Context,
@@ -46,7 +50,7 @@ class Documents(Agent):
         library = await self._read(ctx)
         return await ctx.compute(library.search, query, limit)
 
-    @capability("documents.summary", timeout="10s", idempotent=True)
+    @capability("documents.summary", timeout="10s", cache="15m")
     async def summary(
         self,
         ctx: Context,

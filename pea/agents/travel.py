@@ -24,7 +24,12 @@ class Travel(Agent):
 
     name = "travel"
 
-    @capability("travel.itinerary", timeout="5s", idempotent=True)
+    async def cache_version(self, ctx: Context) -> str:
+        """Which calendar files there are, in which state: itineraries are made of nothing else."""
+        sources = await ctx.call("calendar.sources")
+        return str(sources.version)
+
+    @capability("travel.itinerary", timeout="5s", cache="15m")
     async def itinerary(
         self, ctx: Context, day: date | None = None, days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 1
     ) -> Itinerary:

@@ -39,7 +39,7 @@ class Outcome(msgspec.Struct, Generic[T], frozen=True):
 class Context:
     """One call's view of the runtime. Calls made through it inherit its deadline, its cancellation and its trace."""
 
-    __slots__ = ("__dict__", "_dispatcher", "agent", "attempt", "capability", "deadline", "task_id")
+    __slots__ = ("__dict__", "_dispatcher", "agent", "attempt", "capability", "deadline", "keep", "task_id")
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Context:
         self.deadline = deadline  # of the event loop's clock, in seconds
         self.task_id = task_id
         self.attempt = attempt
+        self.keep = True
 
     async def call(self, capability: str, /, **arguments: Any) -> Any:
         """Call another agent's capability and return its result.
@@ -104,6 +105,10 @@ class Context:
     async def emit(self, event: str, **variables: str) -> Invalidation:
         """Tell what happened (``"meeting-created"``): what the rules call stale then leaves every tier and process."""
         return await self._dispatcher.caches.emit(event, **variables)
+
+    def incomplete(self) -> None:
+        """Say that this answer is not all there is (time ran out): it is given, and not kept in the cache."""
+        self.keep = False
 
     @property
     def remaining_s(self) -> float:

@@ -26,6 +26,7 @@ from pea.runtime.deadline import DeadlineTable, Expired
 from pea.runtime.directory import Directory
 from pea.runtime.retry import backoff_s, worth_retrying
 from pea.telemetry import Tracer, names
+from pea.version import __version__
 
 _STEP = names.SPAN_STEP + " "
 _WORKER = names.SPAN_WORKER + " "
@@ -65,6 +66,8 @@ class Dispatcher:
     def __init__(self, settings: Settings, directory: Directory, tracer: Tracer) -> None:
         self.settings = settings
         self.caches = Caches(settings, tracer)
+        # Whose answers these are: a cache on disk or in Redis outlives the configuration, and the code.
+        self._world = f"{__version__}|{settings.workspace}|{settings.user!r}|{settings.zone}"
         self.logger = structlog.get_logger("pea.agents")
         self._directory = directory
         self._tracer = tracer
@@ -143,18 +146,27 @@ class Dispatcher:
         """
         capability = route.capability
 
+        kept = True
+
         async def compute() -> Any:
+            nonlocal kept
             limit = self.clock() + route.timeout_s
             own = Context(self, ctx.agent, ctx.capability, limit, ctx.task_id, ctx.attempt)
             try:
                 with self._deadlines.scope(limit):
-                    return capability.check(await capability.invoke(own, bound))
+                    result = capability.check(await capability.invoke(own, bound))
             except Expired:
                 what = f"did not end within its timeout of {route.timeout_s:.3g} s"
                 raise DeadlineExceeded(what, where=capability.name) from None
+            kept = own.keep
+            return result
 
-        key = capability.cache_key(bound, await capability.cache_version(ctx))
-        return await results.get_or_compute(key, compute, tags=capability.cache_tags(bound))
+        version = f"{self._world}|{ctx.now().date()}|{await capability.cache_version(ctx)}"
+        key = capability.cache_key(bound, version)
+        result = await results.get_or_compute(key, compute, tags=capability.cache_tags(bound))
+        if not kept:
+            await results.invalidate(key)
+        return result
 
     async def compute(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Run a function in a thread, under a span, in this context."""

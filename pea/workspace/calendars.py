@@ -35,11 +35,15 @@ _EXPANDING = threading.Lock()
 
 
 class Days(msgspec.Struct, frozen=True):
-    """What happens in some days: events by start (all-day ones first), and what could not be worked out, by file."""
+    """What happens in some days: events by start (all-day ones first), and what could not be worked out, by file.
+
+    ``whole`` is false when time ran out, or there were too many events, before all were worked out.
+    """
 
     events: tuple[Event, ...]
     notes: tuple[Refusal, ...] = ()
     notes_count: int = 0
+    whole: bool = True
 
 
 class _Placed(NamedTuple):
@@ -82,6 +86,11 @@ class Calendars:
                 self._windows.clear()
         return changes
 
+    @property
+    def version(self) -> str:
+        """Changes whenever what was read does; see `Folder.version`."""
+        return self._folder.version
+
     def report(self) -> SourceReport:
         """Files read and refused, and what was wrong inside those that were read."""
         report, twice = self._folder.report(), self._twice
@@ -108,9 +117,9 @@ class Calendars:
             if known is not None:
                 return known
             placed = self._placed
-            days, whole = _worked_out(placed, start, end, zone, lambda: until is not None and self._clock() >= until)
+            days = _worked_out(placed, start, end, zone, lambda: until is not None and self._clock() >= until)
         with self._lock:
-            if whole and placed is self._placed:
+            if days.whole and placed is self._placed:
                 self._windows[key] = days
                 while (
                     len(self._windows) > WINDOWS_KEPT or sum(len(d.events) for d in self._windows.values()) > MAX_EVENTS
@@ -128,8 +137,8 @@ class Calendars:
 
 def _worked_out(
     placed: Iterable[_Placed], start: datetime, end: datetime, zone: tzinfo, late: Callable[[], bool]
-) -> tuple[Days, bool]:
-    """Expand every series that can touch the days; False when time ran out before all were done."""
+) -> Days:
+    """Expand every series that can touch the days, until it is ``late``."""
     try:
         from pea.workspace.recurrence import expand
     except ImportError as error:
@@ -171,7 +180,7 @@ def _worked_out(
     if left:
         notes.add("calendars", f"{left} events were not worked out: there was no time, or too many others")
     events.sort(key=lambda e: (e.first_day if e.all_day else e.start.date(), not e.all_day, e.start, e.end, e.title))
-    return Days(tuple(events), tuple(notes.first), notes.count), left == 0
+    return Days(tuple(events), tuple(notes.first), notes.count, left == 0)
 
 
 def _label(series: Series) -> str:

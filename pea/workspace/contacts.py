@@ -78,6 +78,11 @@ class Contacts:
             self._by_email = MappingProxyType({e: c for c in reversed(self._all) for e in c.emails})
         return changes
 
+    @property
+    def version(self) -> str:
+        """Changes whenever what was read does; see `Folder.version`."""
+        return self._folder.version
+
     def report(self) -> SourceReport:
         """Files read and refused."""
         return self._folder.report()

@@ -53,6 +53,11 @@ class DocumentStore:
         """What has been read, by path in the workspace."""
         return self._folder.items
 
+    @property
+    def version(self) -> str:
+        """Changes whenever what was read does; see `Folder.version`."""
+        return self._folder.version
+
     def report(self) -> SourceReport:
         """What was read and refused."""
         return self._folder.report()

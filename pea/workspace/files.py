@@ -7,6 +7,7 @@ reason, so that one bad file never takes the others with it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -136,6 +137,7 @@ class Folder(Generic[T]):
         self._entries: dict[str, _Entry[T]] = {}
         self._items: Mapping[str, T] = MappingProxyType({})
         self._report = SourceReport()
+        self._version = ""
 
     @property
     def items(self) -> Mapping[str, T]:
@@ -145,6 +147,14 @@ class Folder(Generic[T]):
     def report(self) -> SourceReport:
         """What the last refresh read and refused."""
         return self._report
+
+    @property
+    def version(self) -> str:
+        """A digest of which files were read in which state: equal for equal contents of the folder, in any process."""
+        if not self._version:
+            told = sorted((key, entry.fingerprint) for key, entry in self._entries.items())
+            self._version = hashlib.blake2b(msgspec.msgpack.encode(told), digest_size=12).hexdigest()
+        return self._version
 
     def refresh(self, *, budget_s: float | None = None) -> Changes:
         """Read what is new or changed, forget what is gone, and say which; one refresh runs at a time.
@@ -192,6 +202,7 @@ class Folder(Generic[T]):
         if added or changed or removed:
             values = ((key, entry.outcome.value) for key, entry in entries.items())
             self._items = MappingProxyType({key: value for key, value in values if value is not None})
+            self._version = ""
         self._report = self._summary(refused, unchanged, walk.ignored, pending)
         return Changes(tuple(added), tuple(changed), tuple(removed))
 

@@ -70,6 +70,11 @@ class MailStore:
         """The file a mail was read from, relative to the workspace."""
         return self._places.get(message_id.partition("#")[0], "")
 
+    @property
+    def version(self) -> str:
+        """Changes whenever what was read does; see `Folder.version`."""
+        return "+".join(f"{name}:{folder.version}" for name, folder in self._folders.items())
+
     def report(self) -> SourceReport:
         """What was read and refused, all folders together."""
         first, *others = [folder.report() for folder in self._folders.values()] or [SourceReport()]
