@@ -52,9 +52,8 @@ def _blame_idle(idle: dict[Place, float]) -> list[Evidence]:
 def _blame_stops(stops: dict[Step, float], idle: dict[Place, float], before: Profile) -> list[Evidence]:
     """The deepest stop counts: one that has another below it is only its echo.
 
-    A stop after a call to another owner is the callee's when several callers stop there, when the callee's own flow
-    changed, or when nothing is known of its inside. Otherwise the callee did all that it always does, and the caller
-    is blamed first.
+    A stop after a call to another owner is the callee's when several callers stop there, or when nothing is known of
+    its inside. Otherwise the callee did all that it always does, and the caller is blamed first.
     """
     stopped = {parent for parent, _ in stops} | set(idle)
     stopped_owners = {place.owner for place in stopped}
@@ -63,7 +62,7 @@ def _blame_stops(stops: dict[Step, float], idle: dict[Place, float], before: Pro
     into: dict[Owner, dict[Owner, tuple[float, Step]]] = {}
     for step, size in stops.items():
         parent, child = step
-        if child.place in stopped:
+        if child.place in stopped or (child.blamed != parent.owner and child.blamed in stopped_owners):
             continue
         if child.blamed == parent.owner:
             found.append(Evidence(parent.owner, Edge(parent), size, Sign.STOPS))
@@ -73,7 +72,7 @@ def _blame_stops(stops: dict[Step, float], idle: dict[Place, float], before: Pro
             callers[parent.owner] = size, step
     for callee, callers in into.items():
         size, (parent, child) = max(callers.values(), key=lambda one: one[0])
-        if len(callers) > 1 or callee in stopped_owners or callee not in open_owners:
+        if len(callers) > 1 or callee not in open_owners:
             found.append(Evidence(callee, child, size, Sign.STOPS))
         else:
             found.append(Evidence(parent.owner, Edge(parent), size, Sign.STOPS))
