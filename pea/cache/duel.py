@@ -7,7 +7,6 @@ A cache of a 2⁻ʳ-th of the size, asked only for a 2⁻ʳ-th of the keys (by h
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
 
 from pea.cache.miniature import UNLIMITED, Miniature
 from pea.cache.two_queues import POLICIES, Policy
@@ -16,13 +15,16 @@ _DENSITY = 8.0  # a cache of n entries is sampled to between this times √n and
 _ROUND = 2  # asks per entry of a miniature between two verdicts
 _FADE = 0.9  # what a former round counts for
 _LEAD = 0.004  # of all asks: by less than this no policy is left for another
+_CALM_AFTER = 12  # rounds without a change
+_CALM_RANKS = 2  # a quarter of the sample is enough then
+_CALM_LEAD = 0.012
 _SPREAD = 0x9E3779B97F4A7C15  # 2⁶⁴ over the golden ratio: small integers and multiples of 2 are spread too
 
 
 class Duel:
     """A judge for `pea.cache.two_queues.TwoQueues`."""
 
-    __slots__ = ("_asks", "_held", "_limit", "_mask", "_minis", "_score", "_total")
+    __slots__ = ("_asks", "_calm", "_held", "_limit", "_mask", "_minis", "_rounds", "_score", "_total")
 
     def __init__(self) -> None:
         self._held = 0
@@ -32,14 +34,15 @@ class Duel:
         self._score = dict.fromkeys(POLICIES, 0.0)
         self._asks = 0
         self._total = 0.0
+        self._calm = False  # no verdict has changed anything for a while
+        self._rounds = 0  # since the last that has
 
-    def samples(self, key: Hashable) -> bool:
-        """Whether a key belongs to the sample."""
-        return not (hash(key) * _SPREAD >> 40) & self._mask
+    def samples(self, mark: int) -> bool:
+        """Whether the key with this hash belongs to the sample."""
+        return not (mark * _SPREAD >> 40) & self._mask
 
-    def ask(self, key: Hashable) -> None:
+    def ask(self, mark: int) -> None:
         """Put a request to every miniature."""
-        mark = hash(key)
         if (mark * _SPREAD >> 40) & self._mask:  # of a former, denser sample
             return
         self._asks += 1
@@ -58,12 +61,29 @@ class Duel:
             mini.hits = 0
         self._asks = 0
         best = max(self._score, key=self._score.__getitem__)
-        return best if self._score[best] - self._score[policy] > _LEAD * self._total else policy
+        lead = self._score[best] - self._score[policy]
+        if lead > (_CALM_LEAD if self._calm else _LEAD) * self._total:
+            if self._calm or self._rounds:
+                self._settle(held, calm=False)
+            return best
+        self._rounds += 1
+        if not self._calm and self._rounds >= _CALM_AFTER:
+            self._settle(held, calm=True)
+        return policy
+
+    def _settle(self, held: int, *, calm: bool) -> None:
+        """Sample more thinly where nothing changes, densely again where something does."""
+        self._rounds = 0
+        if calm != self._calm:
+            self._calm = calm
+            self._fit(held, full=True)
+            self._score = dict.fromkeys(POLICIES, 0.0)
+            self._total = 0.0
 
     def _fit(self, held: int, *, full: bool) -> None:
         """The cache has grown or shrunk: sample as densely as suits it, keep what the miniatures hold of that."""
         self._held = held
-        rank = int(math.sqrt(held) / _DENSITY).bit_length()
+        rank = int(math.sqrt(held) / _DENSITY).bit_length() + (_CALM_RANKS if self._calm else 0)
         self._mask = (1 << rank) - 1
         self._limit = max(held >> rank, 8) if full else 0
         for mini in self._minis:

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 GHOST_BYTES = 100  # a hash and its share of a dict
 
 
 class Ghosts:
     """Keys are remembered by their hash, so that they do not stay in memory themselves."""
 
-    __slots__ = ("_new", "_old")
+    __slots__ = ("_age", "_new", "_old")
 
     def __init__(self) -> None:
-        self._new: dict[int, int] = {}
+        self._new: dict[int, int] = {}  # count, and in the last byte how often all had been halved before
         self._old: dict[int, int] = {}
+        self._age = 0
 
     def __len__(self) -> int:
         return len(self._new) + len(self._old)
 
-    def remember(self, key: Hashable, count: int, most: float) -> None:
-        """An entry has left after ``count`` requests; a generation is at most ``most`` keys."""
+    def remember(self, mark: int, count: int, most: float) -> None:
+        """The key with this hash has left after ``count`` requests; a generation is at most ``most`` keys."""
         if len(self._new) > most:
             self._old, self._new = self._new, {}
-        self._new[hash(key)] = count
+        self._new[mark] = count << 8 | self._age
 
-    def recall(self, key: Hashable) -> int | None:
+    def recall(self, mark: int) -> int | None:
         """The count of a key that comes back, which is no ghost any longer; None when it is not remembered."""
-        mark = hash(key)
-        count = self._new.pop(mark, None)
-        return self._old.pop(mark, None) if count is None else count
+        kept = self._new.pop(mark, None)
+        if kept is None:
+            kept = self._old.pop(mark, None)
+            if kept is None:
+                return None
+        return kept >> 8 + (self._age - kept & 255)
 
     def halve(self) -> None:
-        """Age all counts."""
-        self._new = {mark: count >> 1 for mark, count in self._new.items()}
-        self._old = {mark: count >> 1 for mark, count in self._old.items()}
+        """Age all counts, without touching them."""
+        self._age = self._age + 1 & 255
 
     def clear(self) -> None:
         """Forget all."""

@@ -33,16 +33,17 @@ MOST_COUNT = 15  # as in the sketches of TinyLFU: a former favourite can be over
 GHOSTS_PER_ENTRY = {"clock": 0.5, "s3-fifo": 0.5, "tinylfu": 4.0}  # of each of the two generations
 _GHOST_SHARE = 1 / 16  # of the bytes, at most
 AGE_EVERY = 6  # requests per entry between two halvings of the counts
-_AGE_SLICE = 64  # entries halved per insertion: no pause, whatever the size
+_TICK_EVERY = 8  # insertions
+_AGE_SLICE = 512  # entries halved per tick: no pause, whatever the size
 
 
 class Judge(Protocol):
     """Says which policy to follow, from what it is told of some of the requests."""
 
-    def samples(self, key: Hashable) -> bool:
-        """Whether this key's requests are to be told."""
+    def samples(self, mark: int) -> bool:
+        """Whether the requests of the key with this hash are to be told."""
 
-    def ask(self, key: Hashable) -> None:
+    def ask(self, mark: int) -> None:
         """A sampled key was asked for."""
 
     def verdict(self, policy: Policy, held: int, *, full: bool) -> Policy:
@@ -72,9 +73,10 @@ class TwoQueues(Generic[K, V]):
     """
 
     __slots__ = (
-        "_age_at", "_age_s", "_ageing", "_clock", "_ghosts", "_judge", "_left", "_main", "_most_ghosts", "_nodes",
-        "_small", "_small_bytes", "dropped", "evicted_age", "evicted_size", "hits", "limit_bytes", "limit_entries",
-        "misses", "policy", "refused", "size_bytes",
+        "_age_at", "_age_s", "_ageing", "_clock", "_full", "_ghosts", "_ghosts_each", "_judge", "_left", "_main",
+        "_most_ghosts", "_nodes", "_policy", "_small", "_small_bytes", "_small_most", "_small_most_bytes", "_to_tick",
+        "dropped", "evicted_age", "evicted_size", "hits", "limit_bytes", "limit_entries", "misses", "refused",
+        "size_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -90,7 +92,6 @@ class TwoQueues(Generic[K, V]):
     ) -> None:
         self.limit_bytes = limit_bytes
         self.limit_entries = limit_entries
-        self.policy: Policy = policy
         self.hits = self.misses = self.size_bytes = 0
         self.evicted_size = self.evicted_age = self.dropped = self.refused = 0
         self._age_s = age_s
@@ -104,7 +105,22 @@ class TwoQueues(Generic[K, V]):
         self._most_ghosts = limit_bytes * _GHOST_SHARE / (2 * GHOST_BYTES)
         self._judge = judge
         self._age_at = 0
+        self._to_tick = _TICK_EVERY
+        self._full = False
+        self.policy = policy
         self._ageing: list[_Node[K, V]] = []
+
+    @property
+    def policy(self) -> Policy:
+        """What decides who leaves."""
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self._policy: Policy = policy
+        self._small_most_bytes = int(SMALL[policy] * self.limit_bytes)
+        self._small_most = max(1, int(SMALL[policy] * self.limit_entries))
+        self._ghosts_each = GHOSTS_PER_ENTRY[policy]
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -132,7 +148,7 @@ class TwoQueues(Generic[K, V]):
             return None
         node.count += 1
         if node.sampled and self._judge is not None:
-            self._judge.ask(key)
+            self._judge.ask(hash(key))
         self.hits += 1
         return node.value
 
@@ -150,26 +166,45 @@ class TwoQueues(Generic[K, V]):
         if size > self.limit_bytes or not self.limit_entries or age <= 0:
             self.refused += 1
             return False
-        ghost = self._ghosts.recall(key)
+        mark = hash(key)
+        ghost = self._ghosts.recall(mark)
         node: _Node[K, V] = _Node()
         node.key, node.value, node.size = key, value, size
         node.until, node.came = now + age, now
-        before = old.count if old is not None else (ghost or 0)
-        node.count = node.base = before + 1
+        policy = self._policy
+        if old is not None:
+            node.count = node.base = old.count + 1
+            node.main = old.main or policy == "clock"
+        elif ghost is not None:
+            node.count = node.base = ghost + 1
+            node.main = policy != "tinylfu"
+        else:
+            node.count = node.base = 1
+            node.main = policy == "clock"
         judge = self._judge
-        node.sampled = judge is not None and judge.samples(key)
-        if node.sampled and judge is not None:
-            judge.ask(key)
-        node.main = (
-            self.policy == "clock" or (old is not None and old.main) or (ghost is not None and self.policy == "s3-fifo")
-        )
-        self._enter(node)
+        if judge is None:
+            node.sampled = False
+        else:
+            node.sampled = judge.samples(mark)
+            if node.sampled:
+                judge.ask(mark)
+        nodes = self._nodes
+        nodes[key] = node
+        self.size_bytes += size
+        if node.main:
+            self._main[key] = node
+        else:
+            self._small[key] = node
+            self._small_bytes += size
         room = self.limit_bytes - len(self._ghosts) * GHOST_BYTES
-        full = self.size_bytes > room or len(self._nodes) > self.limit_entries
-        while self.size_bytes > room or len(self._nodes) > self.limit_entries:
-            self._evict()
-        self._tick(full=full)
-        return self._nodes.get(key) is node
+        if self.size_bytes > room or len(nodes) > self.limit_entries:
+            self._full = True
+            while self.size_bytes > room or len(nodes) > self.limit_entries:
+                self._evict(now)
+        self._to_tick -= 1
+        if self._to_tick <= 0:
+            self._tick()
+        return nodes.get(key) is node
 
     def pop(self, key: K) -> V | None:
         """Take an entry out; counted as dropped."""
@@ -209,15 +244,6 @@ class TwoQueues(Generic[K, V]):
             oldest_s=None if first is None else self._clock() - first.came,
         )
 
-    def _enter(self, node: _Node[K, V]) -> None:
-        self._nodes[node.key] = node
-        self.size_bytes += node.size
-        if node.main:
-            self._main[node.key] = node
-        else:
-            self._small[node.key] = node
-            self._small_bytes += node.size
-
     def _remove(self, node: _Node[K, V]) -> None:
         key = node.key
         del self._nodes[key]
@@ -228,34 +254,31 @@ class TwoQueues(Generic[K, V]):
             del self._small[key]
             self._small_bytes -= node.size
 
-    def _evict(self) -> None:
+    def _evict(self, now: float) -> None:
         """Let one entry go, or move one from small to main."""
         small, main = self._small, self._main
-        share = SMALL[self.policy]
-        crowded = self._small_bytes > share * self.limit_bytes or len(small) > max(1, int(share * self.limit_entries))
+        crowded = self._small_bytes > self._small_most_bytes or len(small) > self._small_most
         if not small or (main and not crowded):
-            self._lose(self._hand())
+            self._lose(self._hand(), now)
             return
-        node = next(iter(small.values()))
-        if self.policy == "s3-fifo":
+        node = small[next(iter(small))]
+        if self._policy == "s3-fifo":
             if node.count > node.base:
                 self._promote(node)
             else:
-                self._lose(node)
+                self._lose(node, now)
             return
-        if self.policy == "tinylfu" and self._main_is_full():
+        if self._policy == "tinylfu" and (
+            self.size_bytes - self._small_bytes >= self.limit_bytes - self._small_most_bytes
+            or len(main) >= self.limit_entries - self._small_most
+        ):
             victim = self._hand()
-            if node.count <= min(victim.count, MOST_COUNT):
-                self._lose(node)
+            count = victim.count
+            if node.count <= (count if count < MOST_COUNT else MOST_COUNT):
+                self._lose(node, now)
                 return
-            self._lose(victim)
+            self._lose(victim, now)
         self._promote(node)
-
-    def _main_is_full(self) -> bool:
-        share = SMALL[self.policy]
-        rest_bytes = (1 - share) * self.limit_bytes
-        rest_entries = self.limit_entries - max(1, int(share * self.limit_entries))
-        return self.size_bytes - self._small_bytes >= rest_bytes or len(self._main) >= rest_entries
 
     def _promote(self, node: _Node[K, V]) -> None:
         del self._small[node.key]
@@ -266,33 +289,42 @@ class TwoQueues(Generic[K, V]):
 
     def _hand(self) -> _Node[K, V]:
         """Go round main to the first entry that was not asked for since the hand passed it; at most three rounds."""
-        main = self._main
+        main, most = self._main, MOST_VISITS[self._policy]
         while True:
-            key, node = next(iter(main.items()))
+            key = next(iter(main))
+            node = main[key]
             visits = node.count - node.base
             if visits <= 0:
                 return node
-            most = MOST_VISITS[self.policy]
             node.base = node.count - (visits if visits < most else most) + 1
             main.move_to_end(key)
 
-    def _lose(self, node: _Node[K, V]) -> None:
-        self._remove(node)
-        policy = self.policy
-        if policy == "tinylfu" or not node.main:  # to S3-FIFO, what main lets go is no newcomer judged too early
-            most = min(GHOSTS_PER_ENTRY[policy] * len(self._nodes), self._most_ghosts)
-            self._ghosts.remember(node.key, node.count, most)
-        if self._clock() >= node.until:
+    def _lose(self, node: _Node[K, V], now: float) -> None:
+        key = node.key
+        del self._nodes[key]
+        self.size_bytes -= node.size
+        if node.main:
+            del self._main[key]
+        else:
+            del self._small[key]
+            self._small_bytes -= node.size
+        if not node.main or self._policy == "tinylfu":  # to S3-FIFO, what main lets go is no newcomer judged too early
+            most = self._ghosts_each * len(self._nodes)
+            self._ghosts.remember(hash(key), node.count, most if most < self._most_ghosts else self._most_ghosts)
+        if now >= node.until:
             self.evicted_age += 1
         else:
             self.evicted_size += 1
         if self._left is not None:
-            self._left(node.key)
+            self._left(key)
 
-    def _tick(self, *, full: bool) -> None:
-        """After an insertion: hear the judge, halve some counts if it is their time."""
+    def _tick(self) -> None:
+        """Now and then after an insertion: hear the judge, halve some counts if it is their time."""
+        self._to_tick = _TICK_EVERY
         if self._judge is not None:
-            self.policy = self._judge.verdict(self.policy, len(self._nodes), full=full)
+            policy = self._judge.verdict(self._policy, len(self._nodes), full=self._full)
+            if policy != self._policy:
+                self.policy = policy
         if self._ageing:
             for node in self._ageing[-_AGE_SLICE:]:
                 shed = node.count >> 1
