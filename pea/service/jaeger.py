@@ -109,7 +109,8 @@ def _traces(request: web.Request, given: Parameters) -> Read:
     def read(store: SpanStore) -> Envelope:
         found = store.search(query)
         traces = store.get_many(row.trace_id for row in found.traces)
-        faults = None if found.complete else [Fault(msg="the search stopped early: narrow it by time or service")]
+        complete = found.complete and len(traces) == len(found.traces)
+        faults = None if complete else [Fault(msg="the search stopped early: narrow it by time or service")]
         return Envelope(list(map(jaeger_trace, traces)), errors=faults)
 
     return read

@@ -15,7 +15,7 @@ from pea.telemetry.record import Origin
 
 MAX_OPERATIONS = 2_000  # names of operations per service; what is beyond is indexed as one
 MAX_NAMES = 20_000
-MAX_TRACE_SPANS = 200_000  # what one trace may grow to in the store
+MAX_TRACE_SPANS = 100_000  # what one trace may grow to in the store
 MAX_TAGS = 500  # indexed attribute values per trace
 _SEEN_EVERY_US = 60_000_000
 _MAX_ORIGINS = 4_096

@@ -23,6 +23,7 @@ from pea.telemetry.record import KINDS, SpanRecord
 
 MAX_READERS = 4
 OPEN_WAIT_S = 5.0
+MAX_ANSWER_SPANS = 100_000
 DEPENDENCY_TRACES = 2_000  # dependencies are counted over so many of the newest traces of a window
 DEPENDENCY_BUDGET_S = 1.0
 
@@ -110,9 +111,25 @@ class SpanStore:
         return self._read(lambda db, origins: read_trace(db, origins, trace_id), [])
 
     def get_many(self, trace_ids: Iterable[int]) -> list[list[SpanRecord]]:
-        """Several traces, in the order given; those that are not here are left out."""
+        """Several traces, in the order given; those that are not here are left out.
+
+        When they hold more than 100,000 spans together, the last ones are left out too.
+        """
         wanted = list(dict.fromkeys(trace_ids))
-        return self._read(lambda db, o: [spans for key in wanted if (spans := read_trace(db, o, key))], [])
+
+        def read(db: sqlite3.Connection, origins: Origins) -> list[list[SpanRecord]]:
+            found: list[list[SpanRecord]] = []
+            room = MAX_ANSWER_SPANS
+            for trace_id in wanted:
+                spans = read_trace(db, origins, trace_id)
+                room -= len(spans)
+                if room < 0 and found:
+                    break
+                if spans:
+                    found.append(spans)
+            return found
+
+        return self._read(read, [])
 
     def linked(self, trace_id: int) -> list[int]:
         """Traces joined to this one by links, nearest first."""

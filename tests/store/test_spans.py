@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from pea.config import Bytes, Seconds
 from pea.store import database, insert
+from pea.store import spans as spans_module
 from pea.store.search import Query, _fits
 from pea.store.spans import SpanStore
 from pea.telemetry.record import ERROR, LinkTo, SpanRecord, with_leaves
@@ -155,6 +156,16 @@ def test_traces_joined_only_by_links_are_found_joined(store: SpanStore):
     """A chain of three traces with a link from each to the one before is known from any of them."""
     put(store, span(1, 1), span(2, 1, links=[LinkTo(1, 1)]), span(3, 1, links=[LinkTo(2, 1)]), span(4, 1))
     assert [sorted(store.linked(trace)) for trace in (1, 2, 3, 4)] == [[2, 3], [1, 3], [1, 2], []]
+
+
+def test_an_answer_is_bounded(store: SpanStore, monkeypatch: pytest.MonkeyPatch):
+    """Several traces together hold so many spans and no more; a single one is always given."""
+    monkeypatch.setattr(spans_module, "MAX_ANSWER_SPANS", 5)
+    for trace in (1, 2, 3):
+        put(store, *(span(trace, number) for number in range(1, 4 + trace)))
+    assert [len(found) for found in store.get_many([1, 2, 3])] == [4]
+    assert [len(found) for found in store.get_many([3, 1])] == [6]
+    assert store.get_many([]) == []
 
 
 def test_services_operations_and_dependencies(store: SpanStore):
