@@ -14,6 +14,7 @@ _COMMANDS = {
     "run": ("pea.cli.run", "Run one capability in this process and show its trace."),
     "agents": ("pea.cli.agents", "The agents and what they can do."),
     "tasks": ("pea.cli.tasks", "Submit, list, show and cancel tasks of a running service."),
+    "cache": ("pea.cli.cache", "What the caches of a running service hold."),
     "bench": ("pea.cli.bench", "Measure PEA beside its peers."),
     "doctor": ("pea.cli.doctor", "Check that everything PEA needs is there, and say what is not."),
 }

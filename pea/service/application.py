@@ -7,8 +7,9 @@ from aiohttp.typedefs import Middleware
 
 from pea.errors import PeaError
 from pea.runtime import Runtime
-from pea.service import agents, jaeger, otlp_in, probes, problems, task_events, tasks, traces
+from pea.service import agents, caches, jaeger, otlp_in, probes, problems, stream, task_events, tasks, traces
 from pea.service.chronicle import HOLDER, Holder
+from pea.service.dashboard_board import Board
 from pea.service.guard import add_headers, check_host, known_hosts
 from pea.service.json_answer import json_answer
 from pea.service.negotiate import accepts
@@ -18,10 +19,20 @@ from pea.service.page import page_routes
 from pea.service.query import NoQuery, read_query
 from pea.service.refusals import NotAcceptable
 from pea.service.state import STATE, State
+from pea.service.stream import Hub
 from pea.service.tracing import tracing
 from pea.telemetry import get_logger
 
-ROUTES = (*traces.ROUTES, *tasks.ROUTES, *task_events.ROUTES, *agents.ROUTES, *probes.ROUTES)
+ROUTES = (
+    *dashboard.ROUTES,
+    *stream.ROUTES,
+    *traces.ROUTES,
+    *tasks.ROUTES,
+    *task_events.ROUTES,
+    *agents.ROUTES,
+    *caches.ROUTES,
+    *probes.ROUTES,
+)
 OTHERS = (*jaeger.ROUTES, *otlp_in.ROUTES)  # interfaces that are described by those who made them
 
 log = get_logger("pea.service")
@@ -38,6 +49,8 @@ def create_app(runtime: Runtime) -> web.Application:
     )
     app[STATE] = State(runtime)
     app[HOLDER] = Holder()
+    app[dashboard.BOARD] = Board(runtime)
+    app[stream.HUB] = Hub(app[dashboard.BOARD])
     app[otlp_in.INGEST] = otlp_in.Ingest(runtime.settings.store)
     app.on_response_prepare.append(add_headers)
     for operation in operations:

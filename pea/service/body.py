@@ -17,6 +17,7 @@ from aiohttp import hdrs, web
 from pea.service.refusals import BodyTooLarge, BodyTooSlow, MalformedJson, MalformedRequest, UnsupportedMedia
 
 MAX_DEPTH = 64
+MAX_EXACT_FLOAT = 1 << 53  # above it, neighbouring whole numbers are one float
 MAX_KEY_SHOWN = 60
 READ_TIMEOUT_S = 30.0
 
@@ -103,11 +104,12 @@ def _no_constant(word: str) -> NoReturn:
     raise MalformedJson(f"{word} is not JSON", where="body", fix="write null, or leave the field out")
 
 
-def _finite(digits: str) -> float:
+def _finite(digits: str) -> float | int:
+    """``3.0`` is the whole number 3, as JSON Schema has it; a field for fractions takes whole numbers too."""
     number = float(digits)
     if not math.isfinite(number):
         raise MalformedJson(f"{digits[:MAX_KEY_SHOWN]} is beyond what a number can hold", where="body")
-    return number
+    return int(number) if number.is_integer() and abs(number) <= MAX_EXACT_FLOAT else number
 
 
 def _depth(value: Any) -> int:

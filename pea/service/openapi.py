@@ -24,6 +24,7 @@ JsonObject = dict[str, Any]
 def document(routes: Sequence[Operation], capabilities: Mapping[str, Capability]) -> JsonObject:
     """The document for these routes and capabilities."""
     bodies = [answer.body for route in routes for answer in route.answers.values() if answer.body is not None]
+    bodies += [route.body for route in routes if route.body is not None]
     bodies = list(dict.fromkeys([Problem, *bodies]))
     schemas, components = msgspec.json.schema_components(bodies, ref_template=f"{REF}{{name}}")
     of_type = dict(zip(bodies, schemas, strict=True))
@@ -58,11 +59,8 @@ def _operation(route: Operation, of_type: Mapping[Any, JsonObject]) -> JsonObjec
     parameters += [_parameter(header, "header") for header in route.headers]
     if parameters:
         found["parameters"] = parameters
-    if route.takes_task:
-        found["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": {"$ref": f"{REF}Submission"}}},
-        }
+    if route.body is not None:
+        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": of_type[route.body]}}}
     negotiated = (406,) if route.media is not None else ()
     for status in sorted({*EVERYWHERE, *route.problems, *negotiated}):
         found["responses"][str(status)] = {

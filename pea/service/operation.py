@@ -55,7 +55,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     parameters: Mapping[str, Header] = {}
     query: type[msgspec.Struct] = NoQuery
     headers: tuple[Header, ...] = ()
-    takes_task: bool = False
+    body: type[msgspec.Struct] | None = None  # what is sent, as JSON
     problems: tuple[int, ...] = ()
     traced: bool = True
     media: str | None = JSON  # what Accept is held against; None: nothing is, and the query is the handler's own affair

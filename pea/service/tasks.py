@@ -129,7 +129,7 @@ ROUTES = (
                 {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^{_KEY.pattern}$"},
             ),
         ),
-        takes_task=True,
+        body=Submission,
         answers={
             200: Answer("The task has ended.", TaskJson, headers=(_LOCATION, _APPLIED), links=_FOLLOW),
             202: Answer("The task is accepted.", TaskJson, headers=(_LOCATION, _APPLIED), links=_FOLLOW),
