@@ -1,0 +1,283 @@
+"""One rule against the present: for each of its label values, whether it is wrong, whether it is over, and why.
+
+A reading says True or False only when the samples carry it; else None, and an alert stays what it is. So few samples
+cannot fire, and missing data neither fires nor resolves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Iterator, Mapping
+
+import msgspec
+import numpy as np
+
+from pea.watch import samples as gauges
+from pea.watch.bounds import surely_above, surely_below
+from pea.watch.buckets import merge, quantile
+from pea.watch.families import SERVICE
+from pea.watch.growth import Growth, growth
+from pea.watch.rule import Amount, Rule, labels_of
+from pea.watch.samples import STEP_S, Samples
+from pea.watch.signals import Quantity, Signal, signal
+from pea.watch.window import SHORT_S, Window
+from pea.watch.windows import Need, Windows
+
+Labels = tuple[str, ...]
+MAX_EXEMPLARS = 5
+MEMORY_S = 86_400 - 60  # how far back the series store reaches
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What a rule finds for one set of label values; ``wrong`` and ``over`` are None when nothing can be said.
+
+    ``value`` is NaN where nobody needs it. ``evidence`` holds the figures that the decision rests on.
+    """
+
+    labels: Labels
+    value: float
+    wrong: bool | None
+    over: bool | None
+    evidence: Mapping[str, float] = {}
+
+
+class Scene(msgspec.Struct, frozen=True):
+    """What rules look at: windows of spans, samples, and the memory that this process may have (bytes, or None)."""
+
+    windows: Windows
+    samples: Samples
+    started_s: float = 0.0
+    memory_limit: float | None = None
+
+
+def needs(rules: tuple[Rule, ...]) -> Iterator[Need]:
+    """What the windows must keep for these rules."""
+    for rule in rules:
+        watched = signal(rule.signal)
+        if not watched.of_spans:
+            continue
+        burn = rule.burn
+        reach = max((math.ceil(pair.long) for pair in burn.windows), default=0) if burn else 0
+        limits = (float(burn.limit),) if burn and burn.limit is not None else ()
+        yield Need(watched.family, labels_of(rule), reach, limits)
+
+
+def evaluate(rule: Rule, scene: Scene, now_s: float, active: Container[Labels] = ()) -> list[Reading]:
+    """A rule's readings at ``now_s``. Values are computed for what is wrong, and for the label values in ``active``."""
+    watched = signal(rule.signal)
+    if not watched.of_spans:
+        return [_gauge(rule, watched, scene, labels, names, now_s) for labels, names in _sampled(rule, watched, scene)]
+    with scene.windows.lock:
+        return [
+            _spans(rule, watched, scene, labels, windows, now_s, active)
+            for labels, windows in _measured(rule, scene.windows, watched)
+        ]
+
+
+def exemplars(rule: Rule, windows: Windows, labels: Labels, now_s: float) -> tuple[int, ...]:
+    """Trace ids that show what the rule found: of failed calls, else the slowest, newest slices first."""
+    watched = signal(rule.signal)
+    if not watched.of_spans:
+        return ()
+    failed = watched.quantity in {Quantity.MARKED, Quantity.UNMARKED}
+    with windows.lock:
+        held = dict(_measured(rule, windows, watched)).get(labels, [])
+        slices = [one for window in held for one in window.slices(now_s - _window_s(rule), now_s)]
+        shown = [one.failed if failed else one.worst for one in slices]
+    found = sorted((one for one in shown if one is not None), reverse=True)
+    if failed:
+        found.sort(key=lambda one: one[2], reverse=True)
+    return tuple(dict.fromkeys(one[1] for one in found))[:MAX_EXEMPLARS]
+
+
+def _measured(rule: Rule, windows: Windows, watched: Signal) -> Iterator[tuple[Labels, list[Window]]]:
+    shelf = windows.shelf(watched.family)
+    if not set(labels_of(rule)) <= set(shelf.labels):
+        return  # the rule is new and the windows have not been told yet
+    for labels, held in shelf.grouped(labels_of(rule)).items():
+        if _matches(rule, labels):
+            yield labels[: len(rule.by)], held
+
+
+def _sampled(rule: Rule, watched: Signal, scene: Scene) -> Iterator[tuple[Labels, list[str]]]:
+    for labels, names in gauges.groups(scene.samples, watched, labels_of(rule)).items():
+        if _matches(rule, labels):
+            yield labels[: len(rule.by)], names
+
+
+def _matches(rule: Rule, labels: Labels) -> bool:
+    values = dict(zip(labels_of(rule), labels, strict=True))
+    for label, wanted in rule.where.items():
+        if values[label] not in ((wanted,) if isinstance(wanted, str) else wanted):
+            return False
+    # A span without the attribute belongs to no alert by it.
+    return all(values[label] or label == SERVICE for label in rule.by)
+
+
+def _spans(
+    rule: Rule,
+    watched: Signal,
+    scene: Scene,
+    labels: Labels,
+    windows: list[Window],
+    now_s: float,
+    active: Container[Labels],
+) -> Reading:
+    if rule.absent is not None:
+        silent = now_s - max(window.last_s for window in windows)
+        return _silence(rule, labels, silent)
+    if rule.burn is not None:
+        return _burning(rule, labels, windows, now_s)
+    start_s = now_s - rule.window
+    if watched.quantity is Quantity.QUANTILE:
+        return _quantile(rule, watched, labels, windows, now_s, shown=labels in active)
+    if watched.quantity is Quantity.RATE and now_s - scene.started_s < rule.window:
+        return Reading(labels, math.nan, None, None)
+    figures = [window.figures(start_s, now_s) for window in windows]
+    count, marked = sum(one.count for one in figures), sum(one.marked for one in figures)
+    if watched.quantity is Quantity.RATE:
+        return _plain(rule, labels, count / rule.window, {"samples": count})
+    if count < rule.min_samples:
+        return Reading(labels, math.nan, None, None, {"samples": count})
+    if watched.quantity is Quantity.MEAN:
+        return _plain(rule, labels, sum(one.total for one in figures) / count, {"samples": count})
+    if watched.quantity is Quantity.MAX:
+        return _plain(rule, labels, max(one.high for one in figures), {"samples": count})
+    held = count - marked if watched.quantity is Quantity.UNMARKED else marked
+    return _share(rule, labels, count, held)
+
+
+def _quantile(
+    rule: Rule, watched: Signal, labels: Labels, windows: list[Window], now_s: float, *, shown: bool
+) -> Reading:
+    start_s, bad = now_s - rule.window, 1.0 - watched.q
+    count = sum(window.figures(start_s, now_s).count for window in windows)
+    if count < rule.min_samples:
+        return Reading(labels, math.nan, None, None, {"samples": count})
+
+    def above(bound: float) -> int:
+        return sum(window.above(start_s, now_s, bound) for window in windows)
+
+    slower = above(float(rule.above if rule.above is not None else rule.below or 0.0))
+    if rule.above is not None:
+        wrong = surely_above(count, slower, bad, rule.confidence)
+        # The quantile is at most the bound exactly when no more values are above it than may be.
+        over = above(_clear_bound(rule)) <= count - math.ceil(watched.q * count - 1e-9)
+    else:
+        wrong = surely_below(count, slower, bad, rule.confidence)
+        over = above(_clear_bound(rule)) > count - math.ceil(watched.q * count - 1e-9)
+    value = math.nan
+    if wrong or shown:
+        value = quantile(merge(one.fold() for window in windows for one in window.slices(start_s, now_s)), watched.q)
+    return Reading(labels, value, wrong, over and not wrong, {"samples": count, "past_threshold": slower})
+
+
+def _share(rule: Rule, labels: Labels, count: int, held: int) -> Reading:
+    value = held / count
+    if rule.above is not None:
+        wrong = surely_above(count, held, float(rule.above), rule.confidence)
+    else:
+        wrong = surely_below(count, held, float(rule.below or 0.0), rule.confidence)
+    return Reading(labels, value, wrong, _over(rule, value) and not wrong, {"samples": count, "counted": held})
+
+
+def _plain(rule: Rule, labels: Labels, value: float, evidence: Mapping[str, float]) -> Reading:
+    wrong = value > rule.above if rule.above is not None else value < (rule.below or 0.0)
+    return Reading(labels, value, wrong, _over(rule, value) and not wrong, evidence)
+
+
+def _gauge(rule: Rule, watched: Signal, scene: Scene, labels: Labels, names: list[str], now_s: float) -> Reading:
+    if rule.absent is not None:
+        reach = rule.absent + rule.window
+        return _silence(rule, labels, gauges.silent_s(scene.samples, names, now_s, reach))
+    if watched.quantity is Quantity.INCREASE:
+        value = gauges.increase(scene.samples, names, now_s, rule.window)
+    else:
+        value = gauges.latest(scene.samples, names, now_s, watched)
+    if math.isnan(value):
+        return Reading(labels, value, None, None)
+    if rule.trend is None:
+        return _plain(rule, labels, value, {})
+    found = _growth(rule, scene, names, now_s)
+    if found is None:
+        return Reading(labels, value, None, _over(rule, value), {})
+    wrong = bool(value > (rule.above or 0.0)) and found.growing
+    evidence = {"growth_per_hour": found.per_hour, "chance_without_trend": found.p}
+    if scene.memory_limit is not None and found.per_hour > 0:
+        evidence["hours_to_limit"] = max(scene.memory_limit - value, 0.0) / found.per_hour
+    # What stays high but no longer grows is over too: the leak has ended.
+    return Reading(labels, value, wrong, _over(rule, value) or not found.growing, evidence)
+
+
+def _growth(rule: Rule, scene: Scene, names: list[str], now_s: float) -> Growth | None:
+    start_s = max(now_s - MEMORY_S, min(scene.started_s, now_s - 2 * rule.window))
+    values = gauges.history(scene.samples, names, start_s, now_s)
+    for taken in rule.minus:
+        other = signal(taken)
+        found = [name for held in gauges.groups(scene.samples, other, ()).values() for name in held]
+        accounted = gauges.history(scene.samples, found, start_s, now_s)
+        if len(accounted):
+            values[-len(accounted) :] -= np.nan_to_num(accounted)
+    return growth(values, rule.samples, int(rule.window / STEP_S), STEP_S)
+
+
+def _burning(rule: Rule, labels: Labels, windows: list[Window], now_s: float) -> Reading:
+    burn = rule.burn
+    if burn is None:
+        raise ValueError(f"{rule.name} has no objective")
+    limit = None if burn.limit is None else float(burn.limit)
+    budget = 1.0 - burn.objective
+    wrong, over, highest, known = False, True, 0.0, False
+    evidence: dict[str, float] = {"objective": float(burn.objective)}
+    for pair in burn.windows:
+        count, bad = _events(windows, now_s, float(pair.long), limit)
+        recent, recent_bad = _events(windows, now_s, float(pair.short), limit)
+        if count < rule.min_samples or not recent:
+            continue
+        known = True
+        rate, recent_rate = bad / count / budget, recent_bad / recent / budget
+        burning = recent_rate > pair.factor and surely_above(count, bad, pair.factor * budget, rule.confidence)
+        wrong, over = wrong or burning, over and recent_rate <= pair.factor
+        highest = max(highest, min(rate, recent_rate))
+        evidence |= {f"burn_{pair.long:g}s": rate, f"burn_{pair.short:g}s": recent_rate}
+    if not known:
+        return Reading(labels, math.nan, None, None, evidence)
+    return Reading(labels, highest, wrong, over and not wrong, evidence)
+
+
+def _events(windows: list[Window], now_s: float, reach_s: float, limit: float | None) -> tuple[int, int]:
+    """All events within the reach, and those that are bad."""
+    count = bad = 0
+    for window in windows:
+        if reach_s > SHORT_S:
+            held, worse = window.long(now_s - reach_s, now_s, limit)
+        else:
+            figures = window.figures(now_s - reach_s, now_s)
+            held = figures.count
+            worse = figures.marked if limit is None else window.above(now_s - reach_s, now_s, limit)
+        count, bad = count + held, bad + worse
+    return count, bad
+
+
+def _silence(rule: Rule, labels: Labels, silent_s: float) -> Reading:
+    if math.isnan(silent_s):
+        return Reading(labels, silent_s, None, None)
+    wrong = silent_s > (rule.absent or 0.0)
+    return Reading(labels, max(silent_s, 0.0), wrong, not wrong)
+
+
+def _clear_bound(rule: Rule) -> float:
+    bound = rule.clear.below if rule.above is not None else rule.clear.above
+    return float(bound if bound is not None else _bound(rule))
+
+
+def _over(rule: Rule, value: float) -> bool:
+    return value <= _clear_bound(rule) if rule.above is not None else value >= _clear_bound(rule)
+
+
+def _bound(rule: Rule) -> Amount | float:
+    return rule.above if rule.above is not None else rule.below if rule.below is not None else 0.0
+
+
+def _window_s(rule: Rule) -> float:
+    return min(float(rule.burn.windows[0].long), SHORT_S) if rule.burn else float(rule.window)
