@@ -236,7 +236,8 @@ def _burning(rule: Rule, labels: Labels, windows: list[Window], now_s: float) ->
             continue
         known = True
         rate, recent_rate = bad / count / budget, recent_bad / recent / budget
-        burning = recent_rate > pair.factor and surely_above(count, bad, pair.factor * budget, rule.confidence)
+        # Sure that the budget is overspent at all; how much faster is for the plain rates to say.
+        burning = min(rate, recent_rate) > pair.factor and surely_above(count, bad, budget, rule.confidence)
         wrong, over = wrong or burning, over and recent_rate <= pair.factor
         highest = max(highest, min(rate, recent_rate))
         evidence |= {f"burn_{pair.long:g}s": rate, f"burn_{pair.short:g}s": recent_rate}
