@@ -1,4 +1,4 @@
-"""Exchange rates: the agent of DESIGN.md, whole, as you would write your own.
+"""Exchange rates: a small agent, whole, as you would write your own.
 
 It needs no package of its own to be tried; from the top of the repository::
 
@@ -68,7 +68,12 @@ class Rates(Agent):
         """The newest rates in the table."""
         return await ctx.compute(read, self.table)  # reading a file may wait: never on the event loop
 
-    @capability("rates.convert", timeout="2s", retries=2)
+    async def cache_version(self, ctx: Context) -> str:
+        """Kept answers count for one state of the table."""
+        found = self.table.stat()
+        return f"{found.st_mtime_ns}:{found.st_size}"
+
+    @capability("rates.convert", cache="15m", tags=["rates:{base}"], timeout="2s", retries=2)
     async def convert(self, ctx: Context, base: Code, quote: Code, amount: float) -> Money:
         """An amount of ``base`` as an amount of ``quote``."""
         if not math.isfinite(amount):
