@@ -7,7 +7,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 PAGE_BYTES = 8_192
 ANY = 0  # the id in ``entry`` that stands for every service
 OVERFLOW = "(other operations)"  # where operations beyond the bound on names are indexed
@@ -26,7 +26,7 @@ CREATE TABLE trace (
     id INTEGER PRIMARY KEY, trace_id BLOB NOT NULL UNIQUE, start_us INTEGER NOT NULL, first_ns INTEGER NOT NULL,
     last_ns INTEGER NOT NULL, spans INTEGER NOT NULL, errors INTEGER NOT NULL, about BLOB NOT NULL
 );
-CREATE TABLE chunk (id INTEGER PRIMARY KEY, trace INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE TABLE chunk (id INTEGER PRIMARY KEY, trace INTEGER NOT NULL, marks BLOB NOT NULL, data BLOB NOT NULL);
 CREATE INDEX chunk_trace ON chunk (trace);
 CREATE TABLE entry (
     name INTEGER, start_us INTEGER, trace INTEGER, shortest_us INTEGER NOT NULL, longest_us INTEGER NOT NULL,
@@ -95,7 +95,7 @@ def _open(path: Path, size_bytes: int) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")  # survives kill -9; a power cut may cost the last commits
         connection.execute("PRAGMA cache_size = -16384")
         connection.execute(f"PRAGMA journal_size_limit = {16 << 20}")
-        connection.execute(f"PRAGMA max_page_count = {max(size_bytes + size_bytes // 8, 1 << 20) // PAGE_BYTES}")
+        connection.execute(f"PRAGMA max_page_count = {(size_bytes + max(size_bytes // 8, 4 << 20)) // PAGE_BYTES}")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version not in {0, VERSION}:
             raise _OtherVersion(f"it has version {version}, this is version {VERSION}")

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pea.store.codec import pack
+from pea.store.marks import MAX_MARKS, mark_of
 from pea.telemetry.record import ERROR, MAX_TIME_NS, Origin, SpanRecord
 
 MAX_NAME = 400  # characters of a service's or operation's name in the index; spans keep theirs whole
@@ -40,6 +41,7 @@ class TraceDraft:
         "entries",
         "errors",
         "links",
+        "marks",
         "origins",
         "packed",
         "root",
@@ -57,6 +59,7 @@ class TraceDraft:
         self.entries: dict[tuple[str, str], Entry] = {}
         self.tags: set[int] = set()
         self.links: set[int] = set()
+        self.marks: set[int] = set()  # of every attribute, for `sketch`
         self.root: tuple[str, str] | None = None  # service and operation of the root, once it has come
         self.spans = self.errors = 0
         self.size_bytes = _FIXED_BYTES
@@ -72,6 +75,7 @@ class TraceDraft:
         if place is None:
             place = self._places[id(origin)] = len(self.origins)
             self.origins.append(origin)
+            self._mark(origin.resource)
         data = pack(record, place)
         self.packed.append(data)
         self.size_bytes += len(data) + 40
@@ -82,6 +86,8 @@ class TraceDraft:
         service = origin.service
         self._note(service, record.name, max(end - start, 0) // 1_000, record.kind, failed=failed)
         self._note_tags(record.attributes)
+        for event in record.events:
+            self._mark(event[2])
         for name, leaf_start, leaf_end, about in record.leaves:
             self._note(service, name, max(leaf_end - leaf_start, 0) // 1_000, 1, failed=False)
             if about:
@@ -107,7 +113,15 @@ class TraceDraft:
         elif duration_us > entry.longest_us:
             entry.longest_us = duration_us
 
+    def _mark(self, attributes: Mapping[str, Any]) -> None:
+        add = self.marks.add
+        for key, value in attributes.items():
+            add(mark_of(key, attribute_text(value)))
+        if len(self.marks) > 2 * MAX_MARKS:
+            self.marks = set(range(MAX_MARKS + 1))  # too many to be worth a sketch
+
     def _note_tags(self, attributes: Mapping[str, Any]) -> None:
+        self._mark(attributes)
         for key in self._indexed.intersection(attributes):
             self.tags.add(tag_hash(key, attribute_text(attributes[key])))
 
@@ -119,7 +133,10 @@ def attribute_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple | dict):
-        return msgspec.json.encode(value, enc_hook=str).decode()
+        try:
+            return msgspec.json.encode(value, enc_hook=str).decode()
+        except (ValueError, TypeError, OverflowError, RecursionError):  # half a surrogate pair, a number beyond 64 bits
+            return repr(value)
     if isinstance(value, bytes):
         return value.hex()
     return "" if value is None else str(value)

@@ -11,6 +11,7 @@ import msgspec
 from pea.store.codec import join, pack_origin
 from pea.store.database import ANY, OVERFLOW
 from pea.store.draft import FAILED, MAX_NAME, Entry, TraceDraft
+from pea.store.marks import sketch
 from pea.telemetry.record import Origin
 
 MAX_OPERATIONS = 2_000  # names of operations per service; what is beyond is indexed as one
@@ -70,8 +71,8 @@ class Inserter:
             self._grow(draft, found, folded, tags)
         execute = self._db.executemany
         self._db.execute(
-            "INSERT INTO chunk (trace, data) VALUES (?, ?)",
-            (trace, join([self._origin(origin) for origin in draft.origins], draft.packed)),
+            "INSERT INTO chunk (trace, marks, data) VALUES (?, ?, ?)",
+            (trace, sketch(draft.marks), join([self._origin(origin) for origin in draft.origins], draft.packed)),
         )
         execute(
             "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
@@ -98,7 +99,8 @@ class Inserter:
             if crowded and operation != OVERFLOW:
                 return self.name("" if len(self._names) >= MAX_NAMES else service, OVERFLOW, kinds, now_us)
             number = self._db.execute(
-                "INSERT INTO name (service, operation, kinds, seen_us) VALUES (?, ?, ?, ?) RETURNING id",
+                "INSERT INTO name (service, operation, kinds, seen_us) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET kinds = kinds | excluded.kinds RETURNING id",  # another process has it
                 (_clean(key[0]), _clean(key[1]), kinds, now_us),
             ).fetchone()[0]
             self._names[key] = number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from pea.store.codec import split, unpack_origin
 from pea.store.database import ANY, OVERFLOW
 from pea.store.draft import FAILED, MAX_NAME, attribute_text, tag_hash
 from pea.store.insert import decode_about
+from pea.store.marks import mark_of, may_have
 from pea.telemetry.record import ERROR, KINDS, STATUSES, Origin, SpanRecord, with_leaves
 
 MAX_LIMIT = 5_000
@@ -91,10 +92,11 @@ def search(
         return Found(())
     query = _plain(query)
     look = not exact_name or _needs_spans(query)
+    marks = [mark_of(attribute, value) for attribute, value in query.attributes.items() if attribute not in _OWN]
     until = clock() + budget_s
     found: list[TraceRow] = []
     for number, key in _candidates(db, query, name, indexed, None if look else limit):
-        if look and not any(_fits(record, query) for record in with_leaves(_spans(db, origins, number, key))):
+        if look and not any(_fits(record, query) for record in with_leaves(_likely(db, origins, number, key, marks))):
             if clock() > until:
                 return Found(tuple(found), complete=False)
             continue
@@ -213,6 +215,19 @@ def _spans(db: sqlite3.Connection, origins: Origins, number: int, key: bytes) ->
     trace_id = int.from_bytes(key)
     for (data,) in db.execute("SELECT data FROM chunk WHERE trace = ? ORDER BY id", (number,)):
         yield from split(data, trace_id, origins)
+
+
+def _likely(
+    db: sqlite3.Connection, origins: Origins, number: int, key: bytes, marks: Sequence[int]
+) -> Iterable[SpanRecord]:
+    """The spans of those chunks of a trace that may have all the attributes: one span's are all in one chunk."""
+    if not marks:
+        yield from _spans(db, origins, number, key)
+        return
+    for chunk, bits in db.execute("SELECT id, marks FROM chunk WHERE trace = ? ORDER BY id", (number,)).fetchall():
+        if may_have(bits, marks):
+            (data,) = db.execute("SELECT data FROM chunk WHERE id = ?", (chunk,)).fetchone()
+            yield from split(data, int.from_bytes(key), origins)
 
 
 def _fits(record: SpanRecord, query: Query) -> bool:

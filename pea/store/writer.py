@@ -27,6 +27,7 @@ BATCH_DRAFTS = 500
 RATES_EVERY_S = 2.0
 BOUNDS_EVERY_S = 1.0
 NAMES_EVERY_S = 60.0
+MAX_STEPS = 64  # of deletion at once, when a batch finds no room
 REST_S = 0.005  # between two steps of deletion
 LOG_EVERY_S = 60.0
 
@@ -253,32 +254,35 @@ class Writer:
             self.ready.set()
         return self._db
 
-    def _attempt(self, work: Callable[[], int], *, again: bool = False) -> int | None:
+    def _attempt(self, work: Callable[[], int], *, again: bool = False, steps: int = 1) -> int | None:
         """Do work on the file; None when it failed. A damaged file is replaced, a full one emptied a little."""
         try:
             return work()
         except (sqlite3.Error, OSError) as error:
+            if isinstance(error, sqlite3.Error) and full(error) and self._make_room(steps):
+                self._reset_names()
+                return self._attempt(work, again=again, steps=2 * steps)
             self._failed(error)
+            again = again and isinstance(error, sqlite3.Error) and damaged(error)
             if isinstance(error, sqlite3.Error) and damaged(error):
                 self._replace(str(error))
-            elif isinstance(error, sqlite3.Error) and full(error):
-                again = self._make_room() and again
-            else:
-                again = False
         except Exception as error:  # noqa: BLE001  the thread must go on, whatever a span holds
             self._failed(error)
             again = False
         self._reset_names()
         return self._attempt(work) if again else None
 
-    def _make_room(self) -> bool:
+    def _make_room(self, steps: int) -> bool:
         """Delete a little when the file has reached its own bound; deleting would not help a disk that others fill."""
         db = self._db
+        traces = spans = 0
         try:
-            if db is None or not at_bound(db):
+            if db is None or steps > MAX_STEPS or not at_bound(db):
                 return False
-            with _Transaction(db):
-                traces, spans = delete_oldest(db)
+            for _ in range(steps):
+                with _Transaction(db):
+                    gone = delete_oldest(db)
+                traces, spans = traces + gone[0], spans + gone[1]
         except sqlite3.Error as error:
             self._failed(error)
             return False

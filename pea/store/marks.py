@@ -1,0 +1,58 @@
+"""A small sketch of all attributes in a chunk, so that a search for any of them need not open every chunk.
+
+A Bloom filter (B. H. Bloom, CACM 13(7), 1970) of about ten bits an attribute and three probes each, derived from one
+32-bit hash by double hashing: some 2 % of the chunks without an attribute pass, and none that has it is missed.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Iterable
+
+PROBES = 3
+BITS_EACH = 10
+MIN_BITS, MAX_BITS = 64, 1 << 17
+MAX_MARKS = 10_000  # of a chunk; one with more says that it may have anything
+_SPREAD = 0x9E3779B1  # 2^32 over the golden ratio
+_MASK = 0xFFFFFFFF
+_MAX_KNOWN = 50_000
+
+_known: dict[tuple[str, str], int] = {}  # bounded
+
+
+def mark_of(key: str, value: str) -> int:
+    """32 bits that stand for an attribute; the same in every process."""
+    mark = _known.get((key, value))
+    if mark is None:
+        mark = zlib.crc32(f"{key}\0{value}".encode("utf-8", "replace"))
+        if len(_known) >= _MAX_KNOWN:
+            _known.clear()
+        _known[key, value] = mark
+    return mark
+
+
+def sketch(marks: Collection[int]) -> bytes:
+    """The filter's bytes; empty when there are too many marks to tell anything."""
+    if len(marks) > MAX_MARKS:
+        return b""
+    size = MIN_BITS
+    while size < BITS_EACH * len(marks) and size < MAX_BITS:
+        size *= 2
+    bits = bytearray(size // 8)
+    for mark in marks:
+        for place in _places(mark, size):
+            bits[place >> 3] |= 1 << (place & 7)
+    return bytes(bits)
+
+
+def may_have(bits: bytes, marks: Iterable[int]) -> bool:
+    """Whether all marks may be in a sketch; False is certain."""
+    if not bits:
+        return True
+    size = len(bits) * 8
+    return all(bits[place >> 3] >> (place & 7) & 1 for mark in marks for place in _places(mark, size))
+
+
+def _places(mark: int, size: int) -> Iterable[int]:
+    step = (mark * _SPREAD & _MASK) >> 14 | 1  # from the high bits: the low ones have chosen the first place
+    return [(mark + probe * step) % size for probe in range(PROBES)]
