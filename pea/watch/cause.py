@@ -33,7 +33,7 @@ class Weights(msgspec.Struct, frozen=True):
 
 # Whoever fails is usually why a request failed, slowness only its possible reason; and the reverse.
 WEIGHTS: Mapping[Kind, Weights] = {
-    "latency": Weights(time=1.0, flow=1.0, errors=0.5),
+    "latency": Weights(time=1.0, flow=0.7, errors=0.5),
     "errors": Weights(time=0.25, flow=0.5, errors=2.0),
 }
 

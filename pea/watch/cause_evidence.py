@@ -45,10 +45,10 @@ class Evidence(msgspec.Struct, frozen=True):
 def by_ends(sizes: Mapping[Edge, float], counts: Mapping[Edge, float], here: Sign, late: Sign) -> list[Evidence]:
     """Blame what happened inside a place on it, and what happened between two on one of them.
 
-    If x(u, v) is the change of calls from u to v, the caller has the lower median of x(u, ·) over those it calls (two
-    at least: whoever is slow towards all is slow himself), the callee the mean, weighted by calls, of what is then
-    left of x(·, v). It is one step of Tukey's median polish (Exploratory Data Analysis, 1977, chapter 11) on the table
-    of callers and callees, from the callers' side.
+    If x(u, v) is the change of calls from u to v, the caller has the lower median of x(u, ·) over those it calls, for
+    whoever is slow towards all is slow himself; where it calls only one, what happened inside it stands for another.
+    The callee has the mean, weighted by calls, of what is then left of x(·, v). It is one step of Tukey's median polish
+    (Exploratory Data Analysis, 1977, chapter 11) on the table of callers and callees, from the callers' side.
     """
     found: list[Evidence] = []
     best: dict[tuple[Owner, Owner], tuple[float, Edge]] = {}
@@ -67,10 +67,12 @@ def by_ends(sizes: Mapping[Edge, float], counts: Mapping[Edge, float], here: Sig
     for caller, callee in best:
         callers.setdefault(callee, []).append(caller)
         callees.setdefault(caller, []).append(callee)
+    inside = {one.owner: one.size for one in sorted(found, key=lambda one: one.size)}
     own: dict[Owner, float] = {}
     for caller, reached in callees.items():
         everywhere = [best[caller, callee] for callee in reached]
-        own[caller] = lower_median([size for size, _ in everywhere]) if len(everywhere) > 1 else 0.0
+        changes = [size for size, _ in everywhere]
+        own[caller] = lower_median(changes if len(changes) > 1 else [*changes, inside.get(caller, 0.0)])
         if own[caller] > 0:
             worst = max(everywhere, key=lambda one: one[0])[1]
             found.append(Evidence(caller, worst, own[caller], Sign.CALLS_SLOWLY if late is Sign.ANSWERS_LATE else here))
