@@ -7,7 +7,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 PAGE_BYTES = 8_192
 ANY = 0  # the id in ``entry`` that stands for every service
 OVERFLOW = "(other operations)"  # where operations beyond the bound on names are indexed
@@ -27,7 +27,7 @@ CREATE TABLE trace (
     last_ns INTEGER NOT NULL, spans INTEGER NOT NULL, errors INTEGER NOT NULL, about BLOB NOT NULL
 );
 CREATE TABLE chunk (id INTEGER PRIMARY KEY, trace INTEGER NOT NULL, marks BLOB NOT NULL, data BLOB NOT NULL);
-CREATE INDEX chunk_trace ON chunk (trace);
+CREATE INDEX chunk_trace ON chunk (trace, marks);
 CREATE TABLE entry (
     name INTEGER, start_us INTEGER, trace INTEGER, shortest_us INTEGER NOT NULL, longest_us INTEGER NOT NULL,
     flags INTEGER NOT NULL, PRIMARY KEY (name, start_us, trace)

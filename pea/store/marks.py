@@ -53,6 +53,25 @@ def may_have(bits: bytes, marks: Iterable[int]) -> bool:
     return all(bits[place >> 3] >> (place & 7) & 1 for mark in marks for place in _places(mark, size))
 
 
+class Probe:
+    """`may_have` for the same marks again and again: where to look is worked out once for each size of sketch."""
+
+    def __init__(self, marks: Iterable[int]) -> None:
+        self._marks = list(marks)
+        self._where: dict[int, list[tuple[int, int]]] = {0: []}
+
+    def __call__(self, bits: bytes) -> bool:
+        """Whether all the marks may be in a sketch."""
+        where = self._where.get(len(bits))
+        if where is None:
+            places = {place for mark in self._marks for place in _places(mark, len(bits) * 8)}
+            where = self._where[len(bits)] = [(place >> 3, 1 << (place & 7)) for place in places]
+        for byte, bit in where:  # noqa: SIM110  a generator would cost more than the look
+            if not bits[byte] & bit:
+                return False
+        return True
+
+
 def _places(mark: int, size: int) -> Iterable[int]:
     step = (mark * _SPREAD & _MASK) >> 14 | 1  # from the high bits: the low ones have chosen the first place
     return [(mark + probe * step) % size for probe in range(PROBES)]

@@ -13,13 +13,13 @@ from pea.store.codec import split, unpack_origin
 from pea.store.database import ANY, OVERFLOW
 from pea.store.draft import FAILED, MAX_NAME, attribute_text, tag_hash
 from pea.store.insert import decode_about
-from pea.store.marks import mark_of, may_have
+from pea.store.marks import Probe, mark_of, may_have
 from pea.telemetry.record import ERROR, KINDS, STATUSES, Origin, SpanRecord, with_leaves
 
 MAX_LIMIT = 5_000
 BUDGET_S = 1.0  # how long spans are looked at before the answer is what has been found so far
 _FAR_US = (1 << 63) - 1
-_STEP = 64
+_PROGRESS_STEPS = 50_000  # of SQLite's machine between two looks at the clock: about a millisecond
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,16 +95,25 @@ def search(
     marks = [mark_of(attribute, value) for attribute, value in query.attributes.items() if attribute not in _OWN]
     until = clock() + budget_s
     found: list[TraceRow] = []
-    for number, key in _candidates(db, query, name, indexed, None if look else limit):
-        if look and not any(_fits(record, query) for record in with_leaves(_likely(db, origins, number, key, marks))):
+    db.create_function("sketched", 1, Probe(marks))
+    db.set_progress_handler(lambda: clock() > until, _PROGRESS_STEPS)
+    try:
+        for number, key in _candidates(db, query, name, indexed, None if look else limit, sketched=bool(marks)):
             if clock() > until:
                 return Found(tuple(found), complete=False)
-            continue
-        row = _row(db, number)
-        if row is not None:
-            found.append(row)
-        if len(found) >= limit:
-            break
+            if look and not any(_fits(one, query) for one in with_leaves(_likely(db, origins, number, key, marks))):
+                continue
+            row = _row(db, number)
+            if row is not None:
+                found.append(row)
+            if len(found) >= limit:
+                break
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return Found(tuple(found), complete=False)
+    finally:
+        db.set_progress_handler(None, 0)
     return Found(tuple(found))
 
 
@@ -161,7 +170,7 @@ def _needs_spans(query: Query) -> bool:
 
 
 def _candidates(
-    db: sqlite3.Connection, query: Query, name: int, indexed: frozenset[str], limit: int | None
+    db: sqlite3.Connection, query: Query, name: int, indexed: frozenset[str], limit: int | None, *, sketched: bool
 ) -> Iterator[tuple[int, bytes]]:
     """Traces that may fit, newest first: row id and trace id."""
     tags = [tag_hash(key, value) for key, value in query.attributes.items() if key in indexed]
@@ -174,6 +183,8 @@ def _candidates(
     shortest_us, longest_us = query.shortest_ns // 1_000, query.longest_ns // 1_000 if query.longest_ns else _FAR_US
     conditions = ["e.longest_us >= ?", "e.shortest_us <= ?"] + ["e.flags & 1"] * bool(query.error)
     assert FAILED == 1
+    if sketched and not tags:
+        conditions.append("EXISTS (SELECT 1 FROM chunk c WHERE c.trace = e.trace AND sketched(c.marks))")
     first = "t0" if tags else "e"
     sql = (
         f"SELECT e.trace FROM {source}.start_us BETWEEN ? AND ? AND {' AND '.join(conditions)}"  # noqa: S608  no input

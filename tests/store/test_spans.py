@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pea.config import Bytes, Seconds
 from pea.store import database, insert
 from pea.store import spans as spans_module
-from pea.store.search import Query, _fits
+from pea.store.search import Origins, Query, _fits, search
 from pea.store.spans import SpanStore
 from pea.telemetry.record import ERROR, LinkTo, SpanRecord, with_leaves
 from tests.store.conftest import BANK, MS, SHOP, T0, span
@@ -156,6 +156,19 @@ def test_traces_joined_only_by_links_are_found_joined(store: SpanStore):
     """A chain of three traces with a link from each to the one before is known from any of them."""
     put(store, span(1, 1), span(2, 1, links=[LinkTo(1, 1)]), span(3, 1, links=[LinkTo(2, 1)]), span(4, 1))
     assert [sorted(store.linked(trace)) for trace in (1, 2, 3, 4)] == [[2, 3], [1, 3], [1, 2], []]
+
+
+def test_a_search_that_takes_too_long_says_so(store: SpanStore):
+    """When its time is over a search gives what it has found, and that it is not all."""
+    put(store, *(span(number, 1, attributes={"plain": "x"}) for number in range(1, 50)))
+    ticks = iter(range(1_000))
+    db = database.open_reader(store._path)
+    query = Query(attributes={"plain": "x"})
+    found = search(db, Origins(db), query, frozenset(), budget_s=3.0, clock=lambda: float(next(ticks)))
+    assert not found.complete
+    assert len(found.traces) < 20
+    assert search(db, Origins(db), query, frozenset()).complete
+    db.close()
 
 
 def test_an_answer_is_bounded(store: SpanStore, monkeypatch: pytest.MonkeyPatch):
