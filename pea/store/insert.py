@@ -11,7 +11,7 @@ import msgspec
 from pea.store.codec import join, pack_origin
 from pea.store.database import ANY, OVERFLOW
 from pea.store.draft import FAILED, MAX_NAME, Entry, TraceDraft
-from pea.store.marks import sketch
+from pea.store.marks import sketch, summary
 from pea.telemetry.record import Origin
 
 MAX_OPERATIONS = 2_000  # names of operations per service; what is beyond is indexed as one
@@ -60,6 +60,7 @@ class Inserter:
             "SELECT id, start_us, first_ns, last_ns, spans, errors, about FROM trace WHERE trace_id = ?", (key,)
         ).fetchone()
         folded = self._entries(draft)
+        flags = summary(draft.marks)
         tags = list(draft.tags)[:MAX_TAGS]
         if found is None:
             start_us = draft.start_ns // 1_000
@@ -79,7 +80,7 @@ class Inserter:
             " shortest_us = min(shortest_us, excluded.shortest_us), longest_us = max(longest_us, excluded.longest_us),"
             " flags = flags | excluded.flags",
             [
-                (name, start_us, trace, e.shortest_us, e.longest_us, FAILED if e.errors else 0)
+                (name, start_us, trace, e.shortest_us, e.longest_us, flags | FAILED if e.errors else flags)
                 for name, e in folded.items()
             ],
         )

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 PROBES = 3
 BITS_EACH = 10
 MIN_BITS, MAX_BITS = 64, 1 << 17
+SUMMARY_BITS = 62
 MAX_MARKS = 10_000  # of a chunk; one with more says that it may have anything
 _SPREAD = 0x9E3779B1  # 2^32 over the golden ratio
 _MASK = 0xFFFFFFFF
@@ -51,6 +52,14 @@ def may_have(bits: bytes, marks: Iterable[int]) -> bool:
         return True
     size = len(bits) * 8
     return all(bits[place >> 3] >> (place & 7) & 1 for mark in marks for place in _places(mark, size))
+
+
+def summary(marks: Iterable[int]) -> int:
+    """62 bits over all marks, above the lowest bit: a first look that SQLite takes by itself, in the index."""
+    bits = 0
+    for mark in marks:
+        bits |= 2 << (mark >> 7) % SUMMARY_BITS
+    return bits
 
 
 class Probe:

@@ -13,7 +13,7 @@ from pea.store.codec import split, unpack_origin
 from pea.store.database import ANY, OVERFLOW
 from pea.store.draft import FAILED, MAX_NAME, attribute_text, tag_hash
 from pea.store.insert import decode_about
-from pea.store.marks import Probe, mark_of, may_have
+from pea.store.marks import Probe, mark_of, may_have, summary
 from pea.telemetry.record import ERROR, KINDS, STATUSES, Origin, SpanRecord, with_leaves
 
 MAX_LIMIT = 5_000
@@ -98,7 +98,7 @@ def search(
     db.create_function("sketched", 1, Probe(marks))
     db.set_progress_handler(lambda: clock() > until, _PROGRESS_STEPS)
     try:
-        for number, key in _candidates(db, query, name, indexed, None if look else limit, sketched=bool(marks)):
+        for number, key in _candidates(db, query, name, indexed, None if look else limit, marks):
             if clock() > until:
                 return Found(tuple(found), complete=False)
             if look and not any(_fits(one, query) for one in with_leaves(_likely(db, origins, number, key, marks))):
@@ -170,7 +170,7 @@ def _needs_spans(query: Query) -> bool:
 
 
 def _candidates(
-    db: sqlite3.Connection, query: Query, name: int, indexed: frozenset[str], limit: int | None, *, sketched: bool
+    db: sqlite3.Connection, query: Query, name: int, indexed: frozenset[str], limit: int | None, marks: Sequence[int]
 ) -> Iterator[tuple[int, bytes]]:
     """Traces that may fit, newest first: row id and trace id."""
     tags = [tag_hash(key, value) for key, value in query.attributes.items() if key in indexed]
@@ -183,7 +183,9 @@ def _candidates(
     shortest_us, longest_us = query.shortest_ns // 1_000, query.longest_ns // 1_000 if query.longest_ns else _FAR_US
     conditions = ["e.longest_us >= ?", "e.shortest_us <= ?"] + ["e.flags & 1"] * bool(query.error)
     assert FAILED == 1
-    if sketched and not tags:
+    bits = summary(marks)
+    conditions.append("e.flags & ? = ?")
+    if marks and not tags:
         conditions.append("EXISTS (SELECT 1 FROM chunk c WHERE c.trace = e.trace AND sketched(c.marks))")
     first = "t0" if tags else "e"
     sql = (
@@ -191,7 +193,7 @@ def _candidates(
         f" ORDER BY {first}.start_us DESC, {first}.trace DESC LIMIT ?"
     )
     values: list[Any] = [name, *tags[1:], *tags[:1], _us(query.start_ns), _us(query.end_ns) or _FAR_US]
-    rows = db.execute(sql, (*values, shortest_us, longest_us, -1 if limit is None else limit))
+    rows = db.execute(sql, (*values, shortest_us, longest_us, bits, bits, -1 if limit is None else limit))
     for (number,) in rows:
         key = db.execute("SELECT trace_id FROM trace WHERE id = ?", (number,)).fetchone()
         if key is not None:
