@@ -66,6 +66,7 @@ class Fleet:
         self._memo = memo
         self._epoch, self._number = _recall(memo)
         self._others = 0
+        self._closed = False
         self._listening = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -101,9 +102,10 @@ class Fleet:
 
     async def aclose(self) -> None:
         """Stop listening."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        self._closed = True
+        while self._task is not None and not self._task.done():
+            self._task.cancel()  # redis-py may take it for a timeout of its own
+            await asyncio.wait([self._task], timeout=0.2)
         if self._memo is not None and self._listening.is_set() and self._number is not None:
             with contextlib.suppress(OSError):
                 self._memo.write_text(f"{self._epoch} {self._number}", encoding="ascii")
@@ -111,7 +113,7 @@ class Fleet:
     async def _listen(self) -> None:
         assert self._hearer is not None
         pause = RECONNECT_S[0]
-        while True:
+        while not self._closed:
             pubsub = self._client.pubsub(ignore_subscribe_messages=True)
             try:
                 await pubsub.subscribe(self.channel)
@@ -119,7 +121,7 @@ class Fleet:
                 self._hearer.back()
                 self._listening.set()
                 pause = RECONNECT_S[0]
-                while True:
+                while not self._closed:
                     got = await pubsub.get_message(timeout=HEARTBEAT_S)
                     if got is None:
                         await self._agree()

@@ -251,6 +251,8 @@ class Stack:
                     for above, stamp in stamps:
                         self._later(above.write(flight.key, reading.record, stamp))
                     return entry
+                if reading.record is not None:  # of another type or time: to be replaced
+                    reading = await outer.read(flight.key, flight.groups, anew=True)
                 if reading.stamp is not None:
                     stamps.append((outer, reading.stamp))
             space.counts.none += 1

@@ -181,13 +181,7 @@ class TwoQueues(Generic[K, V]):
         else:
             node.count = node.base = 1
             node.main = policy == "clock"
-        judge = self._judge
-        if judge is None:
-            node.sampled = False
-        else:
-            node.sampled = judge.samples(mark)
-            if node.sampled:
-                judge.ask(mark)
+        node.sampled = self._judge is not None and self._sample(self._judge, mark)
         nodes = self._nodes
         nodes[key] = node
         self.size_bytes += size
@@ -243,6 +237,12 @@ class TwoQueues(Generic[K, V]):
             refused=self.refused,
             oldest_s=None if first is None else self._clock() - first.came,
         )
+
+    def _sample(self, judge: Judge, mark: int) -> bool:
+        sampled = judge.samples(mark)
+        if sampled:
+            judge.ask(mark)
+        return sampled
 
     def _remove(self, node: _Node[K, V]) -> None:
         key = node.key
