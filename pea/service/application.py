@@ -7,7 +7,7 @@ from aiohttp.typedefs import Middleware
 
 from pea.errors import PeaError
 from pea.runtime import Runtime
-from pea.service import agents, caches, jaeger, otlp_in, probes, problems, stream, task_events, tasks, traces
+from pea.service import agents, caches, dashboard, jaeger, otlp_in, probes, problems, stream, task_events, tasks, traces
 from pea.service.chronicle import HOLDER, Holder
 from pea.service.dashboard_board import Board
 from pea.service.guard import add_headers, check_host, known_hosts
@@ -25,7 +25,6 @@ from pea.telemetry import get_logger
 
 ROUTES = (
     *dashboard.ROUTES,
-    *stream.ROUTES,
     *traces.ROUTES,
     *tasks.ROUTES,
     *task_events.ROUTES,
@@ -33,7 +32,8 @@ ROUTES = (
     *caches.ROUTES,
     *probes.ROUTES,
 )
-OTHERS = (*jaeger.ROUTES, *otlp_in.ROUTES)  # interfaces that are described by those who made them
+# Interfaces that are described by those who made them, and a stream without an end, which clients cannot be made for.
+OTHERS = (*jaeger.ROUTES, *otlp_in.ROUTES, *stream.ROUTES)
 
 log = get_logger("pea.service")
 

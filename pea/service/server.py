@@ -14,6 +14,7 @@ from pea.runtime import Runtime
 from pea.service.application import create_app
 from pea.service.chronicle import HOLDER
 from pea.service.connection import Runner
+from pea.service.dashboard import BOARD
 from pea.service.guard import require_loopback
 from pea.service.state import STATE
 from pea.telemetry import get_logger
@@ -65,6 +66,7 @@ class Service:
         require_loopback(settings.host)
         self.runtime.telemetry.start()
         self.app[HOLDER].open(self.runtime.settings, self.runtime.telemetry)
+        self.app[BOARD].attach(self.app[HOLDER])
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, settings.host, settings.port, backlog=BACKLOG).start()

@@ -1,0 +1,146 @@
+"""What ``GET /v1/dashboard`` answers: null stands where nothing was measured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from pea.runtime import AgentState
+from pea.service.task_json import TaskJson
+from pea.watch.health import Health
+from pea.watch.recommend import Recommendation
+from pea.watch.trends import ErrorTrend, ResponseTrend, ThroughputTrend
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Line = list[float | None]
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """Response times of the window."""
+
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+    mean_ms: float | None
+
+
+class Throughput(msgspec.Struct, frozen=True, kw_only=True):
+    """Rates over the window; the peak is the busiest ten seconds'. Operations are spans, since the start."""
+
+    requests_per_s: float
+    operations_per_s: float | None
+    tasks_per_min: float
+    peak_per_s: float
+
+
+class Resources(msgspec.Struct, frozen=True, kw_only=True):
+    """What is used. Heap and network are not measured: a process cannot tell them apart from its others'."""
+
+    cpu: Share | None
+    memory_bytes: float | None
+    heap_bytes: float | None
+    network_bytes_per_s: float | None
+    disk_operations_per_s: float | None
+
+
+class Reliability(msgspec.Struct, frozen=True, kw_only=True):
+    """Failures of the window; types, and the mean times between and to recovery, since the start."""
+
+    errors: int
+    error_rate: Share | None
+    errors_by_type: dict[str, int]
+    uptime: Share | None
+    mtbf_s: float | None
+    mttr_s: float | None
+
+
+class Business(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcomes of the window. ``sla_compliance`` is the share of calls that took at most 300 ms."""
+
+    task_success_rate: Share | None
+    consensus_efficiency: Share | None
+    user_satisfaction: Share | None
+    sla_compliance: Share | None
+
+
+class Trends(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the last fifteen minutes lead; null while there is too little to tell."""
+
+    response_time: ResponseTrend | None
+    throughput: ThroughputTrend | None
+    errors: ErrorTrend | None
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """SPEC.md row 14, for the system or for one agent."""
+
+    response: Response
+    throughput: Throughput
+    resources: Resources
+    reliability: Reliability
+    business: Business
+    trends: Trends
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """The first look. ``requests`` and ``errors`` count since the start, the rest is of the window."""
+
+    requests: int
+    errors: int
+    average_ms: float | None
+    p95_ms: float | None
+    error_rate: Share | None
+    requests_per_s: float
+    health: Health
+    agents_active: int
+    agents: int
+    running: int
+    queued: int
+    slowest_trace: str | None
+
+
+class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent. ``calls`` counts since the start; ``spark`` is the mean response time (ms) of 30-second steps.
+
+    An agent of another program, known by its spans only, has no state.
+    """
+
+    name: str
+    state: AgentState | None
+    problem: str | None
+    calls: int
+    window_calls: int
+    metrics: Metrics
+    cache: dict[str, int]
+    spark: Line
+    slowest_trace: str | None
+    failed_trace: str | None
+
+
+class Charts(msgspec.Struct, frozen=True, kw_only=True):
+    """Series over time: ``start_ms`` is the first point's Unix time; exemplars are traces near p50, p95, p99."""
+
+    window: str
+    start_ms: float
+    step_s: int
+    series: dict[str, Line]
+    exemplars: dict[str, tuple[str, ...]]  # by the point's place
+
+
+class Dashboard(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything at once. ``alerts`` is null where no detector runs; figures are of the last ``window_s`` seconds."""
+
+    at_ms: float
+    started_ms: float
+    collected_ms: float
+    window_s: int
+    overview: Overview
+    system: Metrics
+    agents: list[AgentRow]
+    tasks: list[TaskJson]
+    alerts: list[dict[str, Any]] | None
+    recommendations: list[Recommendation]
+    charts: Charts
