@@ -1,0 +1,216 @@
+"""The detector at work: rules evaluated over the windows, alerts moved on, causes asked for, people told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from pea.watch.alert import Alert, State
+from pea.watch.book import Book, Change, Silence
+from pea.watch.evaluate import Scene, evaluate, exemplars, needs
+from pea.watch.memory import Memory, recall, remember
+from pea.watch.notify import Delivery, Outbox, Planner, Send, to_log
+from pea.watch.rule import BUILT_IN_RECEIVERS, Rule, RuleSet
+
+INTERVAL_S = 10.0
+
+_log = logging.getLogger(__name__)
+
+Investigate = Callable[[Alert, Rule], Awaitable[Alert]]
+
+
+class WatchStatus(msgspec.Struct, frozen=True):
+    """The watcher's own account: evaluations, what the last one took, rules that failed, receivers."""
+
+    evaluations: int
+    evaluation_s: float
+    failures: int
+    overflowed: int
+    receivers: dict[str, Delivery]
+
+
+class Watcher:
+    """Rules, alerts and receivers of one service. `evaluate` is one round; `run` does them until cancelled.
+
+    ``investigate`` is given each alert that fires, and returns it with its causes; ``pin`` keeps exemplar traces.
+    ``on_change`` hears of every change of state.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        rules: RuleSet = RuleSet(),  # noqa: B008 - it is frozen
+        *,
+        path: Path | None = None,
+        clock: Callable[[], float] = time.time,
+        senders: Callable[[RuleSet], dict[str, Send]] = lambda rules: {},  # noqa: ARG005
+        investigate: Investigate | None = None,
+        pin: Callable[[int], object] | None = None,
+    ) -> None:
+        memory = recall(path)
+        self.scene = scene
+        self.rules = RuleSet()
+        self.book = Book(memory.book)
+        self.outbox = Outbox(memory.outbox, clock=clock)
+        self.on_change: list[Callable[[Change], None]] = []
+        self._planner = Planner(memory.planner)
+        self._path = path
+        self._clock = clock
+        self._make_senders = senders
+        self._senders: dict[str, Send] = {}
+        self._investigate = investigate
+        self._pin = pin
+        self._investigating: set[asyncio.Task[None]] = set()
+        self._evaluations = self._failures = 0
+        self._evaluation_s = 0.0
+        self._failed: set[str] = set()
+        self.use(rules)
+
+    def use(self, rules: RuleSet) -> list[Change]:
+        """Go on with these rules; alerts of rules that are no more end."""
+        self.rules = rules
+        self.scene.windows.need(needs(rules.rules))
+        self._senders = {**dict.fromkeys(BUILT_IN_RECEIVERS, to_log), **self._make_senders(rules)}
+        changes = self.book.keep_only(rules.rules, self._clock()) if self._evaluations or rules.rules else []
+        self._hear(changes)
+        return changes
+
+    def evaluate(self, now_s: float | None = None) -> list[Change]:
+        """One round at ``now_s`` (the clock's time by default): all rules, then the notices that are due."""
+        changes = [change for part in self._round(now_s) for change in part]
+        self.plan(now_s)
+        return changes
+
+    async def evaluate_politely(self) -> list[Change]:
+        """One round, with a pause for others after each rule."""
+        changes: list[Change] = []
+        for part in self._round(None):
+            changes += part
+            await asyncio.sleep(0)
+        for change in changes:
+            if change.alert.state is State.FIRING:
+                self._look_into(change.alert)
+        if self._investigating:  # what they find within two seconds is told with the alert
+            await asyncio.wait(self._investigating, timeout=2.0)
+        self.plan()
+        return changes
+
+    def plan(self, now_s: float | None = None) -> None:
+        """Queue the notices that are due."""
+        now_s = self._clock() if now_s is None else now_s
+        notices = self._planner.plan(self.book.alerts(), self.rules, now_s, lambda alert: self.muted(alert, now_s))
+        self.outbox.put(notices)
+
+    def muted(self, alert: Alert, now_s: float | None = None) -> bool:
+        """Whether an alert tells nobody: it is silenced, or inhibited by another."""
+        now_s = self._clock() if now_s is None else now_s
+        silenced = self.book.silenced(alert, now_s) is not None
+        return silenced or self.book.inhibited(alert, self.rules) is not None
+
+    async def run(self, interval_s: float = INTERVAL_S) -> None:
+        """Evaluate, tell and remember at every interval until cancelled."""
+        telling: asyncio.Task[bool] | None = None
+        while True:
+            await asyncio.sleep(interval_s - self._clock() % interval_s)
+            changes = await self.evaluate_politely()
+            if telling is None or telling.done():
+                telling = asyncio.create_task(self.outbox.deliver(self._senders), name="pea-notify")
+            if changes or self.outbox.state().waiting or self.book.alerts():
+                await self.save()
+
+    async def deliver(self) -> bool:
+        """Send what is due now; see `Outbox.deliver`."""
+        return await self.outbox.deliver(self._senders)
+
+    def silence(self, alert: Alert, lasts_s: float, comment: str = "") -> Silence:
+        """Silence one alert."""
+        return self.book.silence(
+            rule=alert.rule, labels=alert.labels, now_s=self._clock(), lasts_s=lasts_s, comment=comment
+        )
+
+    async def save(self) -> None:
+        """Write what must survive a restart."""
+        if self._path is not None:
+            await asyncio.to_thread(remember, self._path, self.memory())
+
+    def memory(self) -> bytes:
+        """What must survive a restart, encoded."""
+        held = Memory(book=self.book.state(), planner=self._planner.state, outbox=self.outbox.state())
+        return msgspec.json.encode(held)
+
+    async def aclose(self) -> None:
+        """Try once more to tell what waits, and write everything."""
+        for task in self._investigating:
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2.0):
+                await self.deliver()
+        await self.save()
+
+    def status(self) -> WatchStatus:
+        """Counts and times."""
+        return WatchStatus(
+            self._evaluations, self._evaluation_s, self._failures, self.book.overflowed, self.outbox.status()
+        )
+
+    def _round(self, now_s: float | None) -> Iterator[list[Change]]:
+        now_s = self._clock() if now_s is None else now_s
+        took = 0.0
+        for rule in self.rules.rules:
+            began = time.perf_counter()
+            changes = self._one(rule, now_s)
+            took += time.perf_counter() - began
+            yield changes
+        self.scene.windows.forget(now_s)
+        self._evaluations += 1
+        self._evaluation_s = took
+
+    def _one(self, rule: Rule, now_s: float) -> list[Change]:
+        try:
+            readings = evaluate(rule, self.scene, now_s, self.book.active(rule.name))
+        except Exception:  # noqa: BLE001 - one rule's fault must not blind the others
+            self._failures += 1
+            if rule.name not in self._failed:
+                self._failed.add(rule.name)
+                _log.exception("the rule %s could not be evaluated", rule.name)
+            return []
+        changes = [self._with_exemplars(change, rule, now_s) for change in self.book.update(rule, readings, now_s)]
+        self._hear(changes)
+        return changes
+
+    def _with_exemplars(self, change: Change, rule: Rule, now_s: float) -> Change:
+        alert = change.alert
+        if alert.state is not State.FIRING:
+            return change
+        traces = exemplars(rule, self.scene.windows, tuple(alert.labels.values()), now_s)
+        if self._pin is not None:
+            for trace in traces:
+                self._pin(trace)
+        alert = msgspec.structs.replace(alert, exemplars=tuple(f"{trace:032x}" for trace in traces))
+        self.book.replace(alert)
+        return Change(change.before, alert)
+
+    def _look_into(self, alert: Alert) -> None:
+        rule = next((rule for rule in self.rules.rules if rule.name == alert.rule), None)
+        if self._investigate is None or rule is None:
+            return
+        task = asyncio.create_task(self._investigated(self._investigate, alert, rule), name=f"pea-cause-{alert.id}")
+        self._investigating.add(task)
+        task.add_done_callback(self._investigating.discard)
+
+    async def _investigated(self, investigate: Investigate, alert: Alert, rule: Rule) -> None:
+        try:
+            self.book.replace(await investigate(alert, rule))
+        except Exception:  # noqa: BLE001 - an alert without its cause is still an alert
+            _log.exception("the cause of %s could not be looked for", alert.rule)
+
+    def _hear(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            for hear in self.on_change:
+                hear(change)
