@@ -31,6 +31,8 @@ SUITES = {
     for suite in (
         Suite("spans", "spans beside the OpenTelemetry SDK's", "pea.bench.spans", "spans", 30),
         Suite("calls", "a call between agents beside one official span", "pea.bench.calls", "calls", 10),
+        Suite("lag", "event-loop lag caused by draining and exporting spans", "pea.bench.lag", "lag", 45),
+        Suite("http", "a traced route beside bare aiohttp", "pea.bench.http", "http", 45),
         Suite("start", "process start to /readyz, and memory", "pea.bench.start", "start", 20),
         Suite("store", "the span store with a million spans", "pea.bench.store", "store", 90),
     )

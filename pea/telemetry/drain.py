@@ -18,8 +18,10 @@ from pea.telemetry.buffer import Buffer
 from pea.telemetry.span import Span
 
 SLICE_S = 0.000_2
-CHUNK = 8  # spans given to consumers at once; a slice is as many chunks as fit into its time
+CHUNK = 4  # spans given to consumers at once; a slice is as many chunks as fit into its time
 LOG_EVERY_S = 60.0
+ROUND_SPANS = 500  # drained at a time: spans that wait longer would grow old to the garbage collector
+SHORTEST_S = 0.005
 
 _log = logging.getLogger(__name__)
 
@@ -121,14 +123,22 @@ class Drain:
 
     async def drain_politely(self) -> None:
         """Give out everything now, pausing for others after each slice."""
-        while self.slice():  # noqa: ASYNC110 - nothing is waited for: others get their turn
-            await asyncio.sleep(0)
+        await self._hand_out()
         self.settle()
 
+    async def _hand_out(self) -> None:
+        while self.slice():  # noqa: ASYNC110 - nothing is waited for: others get their turn
+            await asyncio.sleep(0)
+
     async def run(self) -> None:
-        """Drain at every interval, or sooner when the buffer is half full, until cancelled."""
+        """Drain at every interval, or sooner when there are many spans, until cancelled.
+
+        Consumers that gather are told at every interval only, so that they hand on in pieces worth the trouble.
+        """
         loop = asyncio.get_running_loop()
         hurried = asyncio.Event()
+        settled = loop.time()
+        pause_s = self._interval_s
 
         def hurry() -> None:
             with contextlib.suppress(RuntimeError):  # the loop has closed: the final flush empties the buffer
@@ -136,13 +146,17 @@ class Drain:
 
         self.buffer.on_half_full(hurry)
         while True:
-            waiting = loop.call_later(self._interval_s, hurried.set)
+            waiting = loop.call_later(pause_s, hurried.set)
             try:
                 await hurried.wait()
             finally:
                 waiting.cancel()
             hurried.clear()
-            await self.drain_politely()
+            pause_s = paced(pause_s, len(self.buffer), self._interval_s)
+            await self._hand_out()
+            if loop.time() - settled >= self._interval_s:
+                settled = loop.time()
+                self.settle()
 
     def start_thread(self) -> threading.Thread:
         """Drain from a thread of its own, until `stop`."""
@@ -179,3 +193,12 @@ class Drain:
         if now - entry.logged_at >= LOG_EVERY_S:
             entry.logged_at = now
             _log.error("%s failed to take spans (%d times so far)", entry.name, entry.failures, exc_info=error)
+
+
+def paced(pause_s: float, waiting: int, interval_s: float) -> float:
+    """How long to let spans gather when ``waiting`` of them came in ``pause_s``: at most the interval.
+
+    So long that about `ROUND_SPANS` come, but never more than twice as long as the last time.
+    """
+    wanted = pause_s * min(ROUND_SPANS / waiting, 2.0) if waiting else pause_s * 2.0
+    return min(max(wanted, SHORTEST_S), interval_s)

@@ -118,6 +118,7 @@ class Keeper(Generic[D]):
             for trace_id in [key for key, held in self._open.items() if held.due <= now]:
                 self._hurried += not self._open[trace_id].rooted
                 self._decide(trace_id)
+            self._make_room()
             self._hand_over()
 
     def pin(self, trace_id: int) -> bool:
@@ -146,6 +147,7 @@ class Keeper(Generic[D]):
         with self._lock:
             for trace_id in list(self._open):
                 self._decide(trace_id)
+            self._make_room()
             self._hand_over()
 
     def status(self) -> KeeperStatus:

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from pea.telemetry.buffer import Buffer
-from pea.telemetry.drain import CHUNK, Drain
+from pea.telemetry.drain import CHUNK, ROUND_SPANS, SHORTEST_S, Drain, paced
 from pea.telemetry.provider import TracerProvider
 
 
@@ -156,6 +156,38 @@ async def test_on_a_loop_others_have_their_turn(provider):
         await asyncio.sleep(0)
     assert len(collector.spans) == CHUNK * 20
     assert turns >= 20
+
+
+@pytest.mark.parametrize(
+    ("pause_s", "waiting", "expected"),
+    [
+        (0.2, 0, 0.2),  # nothing came: the interval
+        (0.2, 100, 0.2),
+        (0.2, 2 * ROUND_SPANS, 0.1),
+        (0.1, ROUND_SPANS, 0.1),
+        (0.05, 0, 0.1),  # doubled at most
+        (0.2, 10**6, SHORTEST_S),
+    ],
+)
+def test_spans_are_drained_in_rounds_of_like_size(pause_s, waiting, expected):
+    """The more spans come, the sooner they are drained, so that they are gone before they are old."""
+    assert paced(pause_s, waiting, 0.2) == pytest.approx(expected)
+
+
+async def test_consumers_that_gather_are_told_at_the_interval(provider):
+    """However often the drain is hurried, settle comes once an interval."""
+    drain, collector = Drain(provider.buffer, 3600.0), Collector()
+    drain.add(collector)
+    task = asyncio.ensure_future(drain.run())
+    async with asyncio.timeout(30):
+        for round_ in range(1, 4):
+            await asyncio.sleep(0)
+            _end(_spans(provider, 600))
+            while len(collector.spans) < 600 * round_:
+                await asyncio.sleep(0)
+    assert collector.settled == 0
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def test_a_half_full_buffer_hurries_the_drain(provider):
