@@ -94,7 +94,7 @@ def queries(dice: random.Random, traces: int) -> Iterator[tuple[str, Query]]:
         "attribute that is not indexed, one in 1,000",
         Query(attributes={"plain.number": str(dice.randrange(1_000))}, limit=1),
     )
-    yield "attribute that is not indexed, nobody has it", Query(attributes={"plain.number": "-1"})
+    yield "attribute that is not indexed, nobody has it", Query(attributes={"plain.number": f"-{dice.random()}"})
     yield "200 traces", Query(service=service, limit=200)
 
 

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-VERSION = 4
+VERSION = 5
 PAGE_BYTES = 8_192
 ANY = 0  # the id in ``entry`` that stands for every service
 OVERFLOW = "(other operations)"  # where operations beyond the bound on names are indexed

@@ -58,7 +58,7 @@ def summary(marks: Iterable[int]) -> int:
     """62 bits over all marks, above the lowest bit: a first look that SQLite takes by itself, in the index."""
     bits = 0
     for mark in marks:
-        bits |= 2 << (mark >> 7) % SUMMARY_BITS
+        bits |= 2 << (mark >> 7) % SUMMARY_BITS | 2 << (mark >> 19) % SUMMARY_BITS
     return bits
 
 
