@@ -226,12 +226,12 @@ async def test_mail_is_sent_by_smtp(clock: Clock) -> None:
         writer.write(b"220 here\r\n")
         while line := (await reader.readline()).decode().rstrip("\r\n"):
             lines.append(line)
-            if line == "data":
+            if line.upper() == "DATA":
                 writer.write(b"354 go\r\n")
                 while (line := (await reader.readline()).decode().rstrip("\r\n")) != ".":
                     lines.append(line)
-            writer.write(b"221 bye\r\n" if line == "quit" else b"250 ok\r\n")
-            if line == "quit":
+            writer.write(b"221 bye\r\n" if line.upper() == "QUIT" else b"250 ok\r\n")
+            if line.upper() == "QUIT":
                 break
         writer.close()
 
