@@ -112,3 +112,33 @@ class _OtherVersion(sqlite3.DatabaseError):
     """The file was written by another version of PEA."""
 
     sqlite_errorcode = sqlite3.SQLITE_NOTADB
+
+
+class Damaged(sqlite3.DatabaseError):
+    """A check found the file damaged."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
+class Transaction:
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            try:
+                self._db.execute("COMMIT")
+                return
+            except sqlite3.Error:
+                self._rollback()
+                raise
+        self._rollback()
+
+    def _rollback(self) -> None:
+        if self._db.in_transaction:  # SQLite has rolled back by itself after some errors
+            self._db.execute("ROLLBACK")

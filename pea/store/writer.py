@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from pea.store.database import damaged, full, open_writer, set_aside
+from pea.store.database import Damaged, Transaction, damaged, full, open_writer, set_aside
 from pea.store.draft import TraceDraft
 from pea.store.insert import Inserter
 from pea.store.rates import Cell as RateCell
@@ -202,7 +202,7 @@ class Writer:
             self._attempt(lambda: self._insert_rates(cells), again=True)
 
     def _insert(self, batch: list[TraceDraft]) -> int:
-        with _Transaction(self._open()):
+        with Transaction(self._open()):
             assert self._inserter is not None
             written = sum(map(self._inserter.insert, batch))
         self._transactions += 1
@@ -210,7 +210,7 @@ class Writer:
 
     def _insert_rates(self, cells: dict[Key, RateCell]) -> int:
         db = self._open()
-        with _Transaction(db):
+        with Transaction(db):
             assert self._inserter is not None
             write_rates(db, self._inserter, cells)
         return len(cells)
@@ -221,7 +221,7 @@ class Writer:
             self._suspect = False
             found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found != "ok":
-                raise _Damaged(found)
+                raise Damaged(found)
         return 0
 
     def _keep_bounds(self) -> int:
@@ -230,7 +230,7 @@ class Writer:
         self._used = used_bytes(db)
         now_ns = int(self._clock() * 1e9)
         before_ns = now_ns - int(self._age_s * 1e9)
-        with _Transaction(db):
+        with Transaction(db):
             crowded = self._used > self._size_bytes * LOW_WATER
             traces, spans = delete_oldest(db, before_ns=None if crowded else before_ns)
             if not traces and time.monotonic() - self._names_at > NAMES_EVERY_S:
@@ -280,7 +280,7 @@ class Writer:
             if db is None or steps > MAX_STEPS or not at_bound(db):
                 return False
             for _ in range(steps):
-                with _Transaction(db):
+                with Transaction(db):
                     gone = delete_oldest(db)
                 traces, spans = traces + gone[0], spans + gone[1]
         except sqlite3.Error as error:
@@ -327,33 +327,3 @@ class _Errand:
     def __init__(self, work: Callable[[], None]) -> None:
         self.work = work
         self.done = threading.Event()
-
-
-class _Damaged(sqlite3.DatabaseError):
-    """A check found the file damaged."""
-
-    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            try:
-                self._db.execute("COMMIT")
-                return
-            except sqlite3.Error:
-                self._rollback()
-                raise
-        self._rollback()
-
-    def _rollback(self) -> None:
-        if self._db.in_transaction:  # SQLite has rolled back by itself after some errors
-            self._db.execute("ROLLBACK")
