@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import Any
 
 import click
 
 from pea.cli.arguments import parse
+from pea.cli.leaving import leave
 from pea.cli.options import as_json, needs_workspace, settings_options
 from pea.cli.present import console, show_failure, show_json, show_result, show_trace
 from pea.config import Settings
@@ -61,7 +61,7 @@ def command(
         if trace:
             to.print()
             show_trace(to, spans)
-    sys.exit(0 if task.state is TaskState.SUCCEEDED else 1)
+    leave(0 if task.state is TaskState.SUCCEEDED else 1)
 
 
 async def _run(

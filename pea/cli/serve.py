@@ -24,6 +24,9 @@ def command(settings: Settings, first: str | None) -> None:
     """Start the service and show where it is."""
     needs_workspace(settings)
     asyncio.run(_serve(settings, first))
+    from pea.cli.leaving import leave
+
+    leave(0)
 
 
 async def _serve(settings: Settings, first: str | None) -> None:
@@ -52,7 +55,10 @@ async def _serve(settings: Settings, first: str | None) -> None:
 
 async def _greet(service: Service, first: str | None) -> None:
     """Wait until the agents are there, say where everything is, and show one task if one was asked for."""
+    from pea.telemetry.pauses import shorten_pauses
+
     await service.ready()
+    shorten_pauses()
     runtime = service.runtime
     records = list(runtime.directory.records)
     ready = [record for record in records if record.state == "ready"]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -30,6 +32,7 @@ from pea.version import __version__
 
 _STEP = names.SPAN_STEP + " "
 _WORKER = names.SPAN_WORKER + " "
+_THREADS = "pea-compute"
 
 
 class Route:
@@ -75,7 +78,7 @@ class Dispatcher:
         self._loop = asyncio.get_running_loop()
         self._deadlines = DeadlineTable(self._loop)
         self.clock: Callable[[], float] = self._loop.time
-        self._threads = ThreadPoolExecutor(settings.runtime.threads, thread_name_prefix="pea-compute")
+        self._threads = ThreadPoolExecutor(settings.runtime.threads, thread_name_prefix=_THREADS)
 
     async def call(
         self, name: str, arguments: Mapping[str, Any], *, deadline: float, task_id: str | None = None
@@ -205,6 +208,18 @@ class Dispatcher:
                 raise
         route = self._routes[name] = Route(capability, self.settings.runtime, self.caches)
         return route
+
+
+def still_computing(wait_s: float = 0.0) -> int:
+    """How many threads of `compute` have not ended ``wait_s`` seconds from now, in the whole process.
+
+    After `Dispatcher.close` these are functions that nobody waits for any more, and that cannot be interrupted.
+    """
+    until = time.monotonic() + wait_s
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith(_THREADS)]
+    for thread in threads:
+        thread.join(max(until - time.monotonic(), 0.0))
+    return sum(thread.is_alive() for thread in threads)
 
 
 def _owner(directory: Directory, name: str) -> str:
