@@ -19,6 +19,7 @@ from pea.config.sections import (
     ServiceSettings,
     Settings,
     StoreSettings,
+    WatchSettings,
     TelemetrySettings,
     UserSettings,
 )

@@ -52,6 +52,7 @@ class RuntimeSettings(_Section, frozen=True):
     start_timeout: Seconds = Seconds(5.0)
     history: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1_000
     history_age: Seconds = Seconds(86_400.0)
+    history_keep: Seconds = Seconds(60.0)  # a result this fresh outlasts a crowd of others
     history_size: Bytes = Bytes(64 << 20)
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     agents: tuple[str, ...] = ()  # empty: every installed agent
@@ -195,6 +196,15 @@ class CacheSettings(_Section, frozen=True):
     )
 
 
+class WatchSettings(_Section, frozen=True):
+    """The detector: alert rules over the windows of every span."""
+
+    on: bool = True
+    rules: tuple[str, ...] = ()  # rule files; empty: those that ship with PEA
+    interval: Seconds = Seconds(10.0)  # between two evaluations
+    link: str = ""  # where people reach this service; empty: its own address
+
+
 class Settings(_Section, frozen=True):
     """Everything that can be configured."""
 
@@ -208,6 +218,7 @@ class Settings(_Section, frozen=True):
     cache: CacheSettings = CacheSettings()
     keeper: KeeperSettings = KeeperSettings()
     store: StoreSettings = StoreSettings()
+    watch: WatchSettings = WatchSettings()
 
     @property
     def zone(self) -> tzinfo:

@@ -15,12 +15,25 @@ from pea.runtime.registry import Registry
 from pea.runtime.task import Task, TaskState, timestamp
 
 TOMBSTONES_PER_ENTRY = 20
+FRESH = 8
 
 
 class History:
-    """All tasks that have not ended, and at most ``entries`` of those that have, ``age_s`` old and ``size_bytes``."""
+    """All tasks that have not ended, and at most ``entries`` of those that have, ``age_s`` old and ``size_bytes``.
 
-    def __init__(self, entries: int, age_s: float, size_bytes: int, *, clock: Callable[[], float] = time.time) -> None:
+    For its first ``keep_s`` seconds a result gives way to others only beyond `FRESH` times ``entries``: who submitted
+    it in a crowd must have time to fetch it.
+    """
+
+    def __init__(
+        self,
+        entries: int,
+        age_s: float,
+        size_bytes: int,
+        keep_s: float = 0.0,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.registry: Registry[Task] = Registry(
             lambda task: task.id,
             {
@@ -35,6 +48,7 @@ class History:
         self._entries = entries
         self._age_s = age_s
         self._size_bytes = size_bytes
+        self._keep_s = keep_s
         self._clock = clock
         self._ended: OrderedDict[str, Task] = OrderedDict()
         self._keys: dict[str, str] = {}
@@ -80,11 +94,13 @@ class History:
 
     def evict(self) -> None:
         """Let go of ended tasks beyond the bounds."""
-        oldest_allowed = self._clock() - self._age_s
+        now = self._clock()
         while self._ended:
             task = next(iter(self._ended.values()))
-            crowded = len(self._ended) > self._entries or self.ended_bytes > self._size_bytes
-            if not crowded and (task.ended or 0.0) >= oldest_allowed:
+            age_s = now - (task.ended or 0.0)
+            most = self._entries * FRESH if age_s < self._keep_s else self._entries
+            crowded = len(self._ended) > most or self.ended_bytes > self._size_bytes
+            if not crowded and age_s <= self._age_s:
                 return
             self._forget(task)
 

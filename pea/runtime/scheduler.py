@@ -84,7 +84,9 @@ class Scheduler:
     """Owns the tasks of one runtime."""
 
     def __init__(self, settings: RuntimeSettings, directory: Directory, dispatcher: Dispatcher, tracer: Tracer) -> None:
-        self.history = History(settings.history, float(settings.history_age), settings.history_size)
+        self.history = History(
+            settings.history, float(settings.history_age), settings.history_size, float(settings.history_keep)
+        )
         self._settings = settings
         self._directory = directory
         self._dispatcher = dispatcher

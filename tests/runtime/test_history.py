@@ -59,6 +59,19 @@ def test_evicted_task_is_told_from_one_that_never_was() -> None:
     assert history.require("t1").state is TaskState.SUCCEEDED
 
 
+def test_fresh_results_outlast_a_crowd() -> None:
+    """In its first seconds a result is not pushed out by others, within a limit; then the usual bound holds."""
+    now = 0.0
+    history = History(2, 1e9, 1 << 30, keep_s=60.0, clock=lambda: now)
+    for number in range(20):
+        history.add(one := task(number, now))
+        end(history, one, now)
+    assert len(history.registry) == 16
+    now = 61.0
+    history.evict()
+    assert len(history.registry) == 2
+
+
 def test_tombstones_are_bounded() -> None:
     """Even the memory of what was forgotten is bounded."""
     history = History(1, 1e9, 1 << 20, clock=lambda: 0.0)
