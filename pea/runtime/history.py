@@ -98,7 +98,7 @@ class History:
         while self._ended:
             task = next(iter(self._ended.values()))
             age_s = now - (task.ended or 0.0)
-            most = self._entries * FRESH if age_s < self._keep_s else self._entries
+            most = self._entries * FRESH if 0 <= age_s < self._keep_s else self._entries
             crowded = len(self._ended) > most or self.ended_bytes > self._size_bytes
             if not crowded and age_s <= self._age_s:
                 return
