@@ -4,10 +4,12 @@ import re
 
 import pytest
 
+PAGES = ("/", "/traces", f"/traces/{1:032x}")
+
 
 async def test_the_page_and_what_it_loads(site):
-    """Every file that the page names is served by the service, with the type a browser insists on."""
-    seen, todo, types = set(), ["/"], {}
+    """Every file that a page names is served by the service, with the type a browser insists on."""
+    seen, todo, types = set(), list(PAGES), {}
     while todo:
         path = todo.pop()
         response, _ = await site.send("GET", path)
@@ -16,26 +18,27 @@ async def test_the_page_and_what_it_loads(site):
         text = await response.text()
         seen.add(path)
         todo += set(re.findall(r'["\'](/page/[^"\']+)["\']', text)) - seen
-    assert types["/"] == "text/html"
+    assert {types[path] for path in PAGES} == {"text/html"}
     assert {types[path] for path in seen if path.endswith(".js")} == {"text/javascript"}
     assert types["/page/style.css"] == "text/css"
     served = {route.resource.canonical for route in site.service.app.router.routes()}
-    assert {path for path in served if path.startswith("/page/")} == seen - {"/"}
+    assert {path for path in served if path.startswith("/page/")} == seen - set(PAGES)
 
 
 async def test_nothing_comes_from_elsewhere(site):
     """No file of the page has an address outside, an inline script or an inline style."""
     for path in {route.resource.canonical for route in site.service.app.router.routes()}:
-        if path == "/" or path.startswith("/page/"):
+        if path in PAGES or path.startswith("/page/"):
             async with site.client.get(path) as response:
                 text = await response.text()
             assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text) == []
             assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=\"|innerHTML|\beval\(", text)
 
 
-async def test_the_policy_is_strict(site):
+@pytest.mark.parametrize("path", PAGES)
+async def test_the_policy_is_strict(site, path):
     """Scripts and styles come from the service itself, nothing may frame the page, and text never becomes markup."""
-    response, _ = await site.send("GET", "/")
+    response, _ = await site.send("GET", path)
     policy = dict(part.strip().split(" ", 1) for part in response.headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"

@@ -1,135 +1,128 @@
-// The live page: asks the API every two seconds while it is looked at, and runs capabilities.
+// The overview: every part of the dashboard drawn anew when it changes.
 
-import { cancel, ended, poll, Problem, submit } from "/page/api.js";
-import { fields, startingInput } from "/page/schema.js";
-import { agentRow, fieldLine, option, overview, problemOutcome, sync, taskOutcome, taskRow, tile } from "/page/view.js";
+import { showAgents } from "/page/agents.js";
+import { Chart } from "/page/chart.js";
+import { element, find, svg, sync } from "/page/dom.js";
+import { bytes, clock, milliseconds, percent, rate, whole, words } from "/page/format.js";
+import { learn, open } from "/page/run.js";
+import { Live } from "/page/stream.js";
 
-const EVERY_MS = 2_000;
-const RECENT = 25;
-const COUNTED = 200;
+const WINDOWS = ["15m", "1h", "6h", "24h"];
+const LIVE = new Set(["queued", "running"]);
+const seconds = (value) => milliseconds(value === null || value === undefined ? value : 1e3 * value);
 
-const find = (id) => document.getElementById(id);
-const form = find("run"), choice = find("capability"), input = find("input"), outcome = find("outcome");
-const runButton = find("submit"), cancelButton = find("cancel");
-
-let capabilities = new Map();
-let shown = null; // the id of the task in the outcome
-let running = null; // the task that was submitted here and has not ended
+const charts = [
+  new Chart(find("chart-response"), { title: "Response time", unit: seconds, height: 190, lines: [{ name: "p50", series: "p50", class: "one" }, { name: "p95", series: "p95", class: "two" }, { name: "p99", series: "p99", class: "three" }] }),
+  new Chart(find("chart-rate"), { title: "Throughput", unit: rate, lines: [{ name: "requests", series: "rate", class: "one" }] }),
+  new Chart(find("chart-errors"), { title: "Error rate", unit: percent, least: 0.01, most: 1, lines: [{ name: "errors", series: "errors", class: "error" }] }),
+  new Chart(find("chart-cpu"), { title: "CPU", unit: percent, least: 0.1, most: 1, height: 110, lines: [{ name: "CPU", series: "cpu", class: "four" }] }),
+  new Chart(find("chart-memory"), { title: "Memory", unit: bytes, scale: 2 ** 20, height: 110, lines: [{ name: "memory", series: "memory", class: "four" }] }),
+  new Chart(find("chart-lag"), { title: "Event-loop lag", unit: seconds, least: 0.001, height: 110, lines: [{ name: "mean lag", series: "lag", class: "four" }] }),
+];
 
 function tell(mood, text) {
   find("service").className = `service ${mood}`;
-  find("service").querySelector(".words").textContent = text;
+  const said = find("service").querySelector(".words");
+  if (said.textContent !== text) said.textContent = text;
 }
 
-function counted(page) {
-  return page.next ? `${COUNTED}+` : page.tasks.length;
+function tiles(overview) {
+  const slow = overview.slowest_trace ? `/traces/${overview.slowest_trace}` : null;
+  return [
+    { name: "Requests", value: whole(overview.requests), about: rate(overview.requests_per_s) },
+    { name: "Average response", value: milliseconds(overview.average_ms), about: "last 5 minutes" },
+    { name: "p95 response", value: milliseconds(overview.p95_ms), about: slow ? "slowest trace" : "last 5 minutes", href: slow },
+    { name: "Errors", value: percent(overview.error_rate), about: `${whole(overview.errors)} since the start`, bad: overview.error_rate > 0, href: overview.errors ? "/traces?error=true&since=24h" : null },
+    { name: "Active agents", value: `${overview.agents_active} / ${overview.agents}`, about: overview.agents_active < overview.agents ? "not all in service" : "all in service", bad: overview.agents_active < overview.agents },
+    { name: "Tasks running", value: whole(overview.running), about: `${whole(overview.queued)} waiting` },
+  ];
 }
 
-async function refresh() {
-  const ready = await poll("/readyz").then(
-    (answer) => ["ready", `ready, started in ${Math.round(answer.started_ms)} ms`],
-    (error) => {
-      if (error instanceof Problem) return ["waiting", error.message];
-      throw error;
-    },
-  );
-  const { agents } = await poll("/v1/agents");
-  sync(find("agents"), agents, (agent) => agent.name, agentRow);
-  find("no-agents").hidden = agents.length > 0;
-  if (ready[0] === "ready") {
-    const [active, queued, recent] = await Promise.all([
-      poll(`/v1/tasks?status=running&limit=${COUNTED}`),
-      poll(`/v1/tasks?status=queued&limit=${COUNTED}`),
-      poll(`/v1/tasks?limit=${RECENT}`),
-    ]);
-    sync(find("overview"), overview(agents, counted(active), counted(queued)), (one) => one.name, tile);
-    const newest = new Map([...active.tasks.slice(0, RECENT), ...recent.tasks].map((task) => [task.id, task]));
-    sync(find("tasks"), [...newest.values()], (task) => task.id, (task) => taskRow(task, open));
-    find("no-tasks").hidden = newest.size > 0;
-    if (!capabilities.size) await learn();
+function tile({ name, value, about, bad, href }) {
+  return element("div", { class: bad ? "tile bad-tile" : "tile" }, element("dt", { text: name }), element("dd", {}, element("span", { class: "value", text: value }), href ? element("a", { class: "about", href, text: about }) : element("span", { class: "about", text: about })));
+}
+
+function showHealth({ score, lowered_by: lowered }) {
+  const mood = score >= 90 ? "good" : score >= 60 ? "warn" : "bad";
+  find("health").className = `panel health ${mood}`;
+  find("score").textContent = score;
+  find("score").setAttribute("aria-label", `${score} of 100`);
+  const length = 2 * Math.PI * 34;
+  find("ring").replaceChildren(svg("svg", { viewBox: "0 0 84 84", width: 84, height: 84 },
+    svg("circle", { class: "rail", cx: 42, cy: 42, r: 34 }),
+    svg("circle", { class: "arc", cx: 42, cy: 42, r: 34, "stroke-dasharray": `${(score / 100) * length} ${length}`, transform: "rotate(-90 42 42)" })));
+  const shown = lowered.length ? lowered : [{ points: 0, reason: "Nothing lowers it." }];
+  sync(find("lowered"), shown, (one) => one.reason, (one) => element("li", {}, one.points ? element("b", { text: `−${one.points}` }) : null, element("span", { text: one.reason })));
+}
+
+function advice(one) {
+  const line = element("li", { class: `item ${one.priority}` },
+    element("p", { class: "what" }, element("span", { class: `tag ${one.priority}`, text: one.priority }), element("strong", { text: one.what })),
+    element("p", { text: one.evidence }), element("p", { class: "effect", text: `Expected: ${one.effect}` }));
+  if (one.trace) line.append(element("a", { href: `/traces/${one.trace}`, text: "Example trace" }));
+  return line;
+}
+
+// What a detector reports: drawn by the words that every alert has.
+function alert(one) {
+  const line = element("li", { class: `item ${one.severity ?? ""}` },
+    element("p", { class: "what" }, element("span", { class: `tag ${one.severity ?? ""}`, text: one.severity ?? "alert" }), element("strong", { text: one.message ?? one.name ?? one.rule ?? "" })),
+    one.since ? element("p", { text: `since ${clock(one.since)}` }) : null);
+  for (const trace of (one.exemplars ?? []).slice(0, 3)) line.append(element("a", { href: `/traces/${trace}`, text: `trace ${String(trace).slice(0, 8)}` }));
+  return line;
+}
+
+function taskRow(task) {
+  const live = LIVE.has(task.status);
+  return element("li", { class: "task" },
+    element("span", { class: `state ${task.status}`, text: words(task.status) }),
+    element("button", { class: "task-name mono", type: "button", text: task.capability, title: "show its result", onclick: () => open(task) }),
+    element("span", { class: "took", text: live ? "" : milliseconds(task.duration_ms) }),
+    task.trace_id && !live ? element("a", { class: "to-trace", href: `/traces/${task.trace_id}`, "aria-label": `trace of ${task.capability}`, text: "trace" }) : element("span"),
+    element("time", { class: "when", datetime: task.created, text: clock(task.created) }));
+}
+
+function list(name, items, key, render) {
+  sync(find(name), items, key, render);
+}
+
+function draw(changed) {
+  const { parts } = live;
+  const overview = parts.get("overview");
+  const time = parts.get("time");
+  tell("ready", `live · up ${milliseconds(time.at_ms - time.started_ms)}`);
+  find("collected").textContent = `Collected in ${milliseconds(time.collected_ms)} at ${clock(time.at_ms)}.`;
+  if (changed.has("overview")) {
+    showHealth(overview.health);
+    list("tiles", tiles(overview), (one) => one.name, tile);
+    document.title = `${overview.health.score} · PEA`;
+    if (overview.agents_active) learn().catch(() => null); // asked again with the next change
   }
-  tell(...ready);
-}
-
-async function learn() {
-  const listed = (await poll("/v1/capabilities")).capabilities;
-  capabilities = new Map(listed.map((capability) => [capability.name, capability]));
-  choice.replaceChildren(...listed.map(option));
-  runButton.disabled = !listed.length;
-  choose();
-}
-
-function choose() {
-  const capability = capabilities.get(choice.value);
-  if (!capability) return;
-  find("summary").textContent = capability.summary;
-  input.value = JSON.stringify(startingInput(capability.input), null, 2);
-  input.removeAttribute("aria-invalid");
-  find("fields").replaceChildren(...fields(capability.input).map(fieldLine));
-}
-
-function show(id, parts) {
-  shown = id;
-  outcome.replaceChildren(...parts);
-  find("result").hidden = false;
-}
-
-function showError(error) {
-  show(null, problemOutcome(error instanceof Problem ? error.details : { title: "No answer", detail: error.message }));
-}
-
-async function open(task) {
-  try {
-    show(task.id, taskOutcome(await poll(task.links.self)));
-    find("result").scrollIntoView({ block: "nearest", behavior: "smooth" });
-  } catch (error) {
-    showError(error);
+  if (changed.has("charts")) for (const chart of charts) chart.show(parts.get("charts"));
+  if ([...changed].some((name) => name.startsWith("agent/"))) showAgents(live.agents());
+  if (changed.has("tasks")) {
+    const tasks = parts.get("tasks");
+    list("tasks", tasks, (task) => task.id, taskRow);
+    find("no-tasks").hidden = tasks.length > 0;
+  }
+  if (changed.has("recommendations")) {
+    const found = parts.get("recommendations");
+    find("advice-section").hidden = !found.length;
+    list("advice", found, (one) => `${one.kind}/${one.subject}/${one.evidence}`, advice);
+  }
+  if (changed.has("alerts")) {
+    const found = parts.get("alerts");
+    find("alerts-section").hidden = !found;
+    find("no-alerts").hidden = Boolean(found?.length);
+    list("alerts", found ?? [], (one) => String(one.id ?? one.name), alert);
   }
 }
 
-async function run(event) {
-  event.preventDefault();
-  let value;
-  try {
-    value = JSON.parse(input.value || "{}");
-  } catch (error) {
-    input.setAttribute("aria-invalid", "true");
-    return showError(new Problem({ title: "The input is not JSON", detail: error.message }));
-  }
-  input.removeAttribute("aria-invalid");
-  runButton.disabled = true;
-  try {
-    const task = (running = await submit(choice.value, value));
-    cancelButton.hidden = false;
-    show(task.id, taskOutcome(task));
-    const end = await ended(task);
-    if (shown === task.id) show(task.id, taskOutcome(end));
-  } catch (error) {
-    showError(error);
-  } finally {
-    running = null;
-    cancelButton.hidden = true;
-    runButton.disabled = false;
-    refresh().catch(() => null); // the next poll says so if the service is gone
-  }
+function chooseWindow(window) {
+  for (const button of find("windows").children) button.setAttribute("aria-pressed", button.textContent === window);
+  live.open(window);
 }
 
-async function takeBack() {
-  if (running) await cancel(running).catch(() => null); // it may have ended meanwhile; its own answer says so
-}
-
-async function live() {
-  if (!document.hidden) {
-    try {
-      await refresh();
-    } catch {
-      tell("gone", "the service does not answer");
-    }
-  }
-  setTimeout(live, EVERY_MS);
-}
-
-choice.addEventListener("change", choose);
-form.addEventListener("submit", run);
-cancelButton.addEventListener("click", takeBack);
-live();
+const live = new Live(draw, tell);
+find("windows").replaceChildren(...WINDOWS.map((window) => element("button", { type: "button", class: "quiet small", text: window, onclick: () => chooseWindow(window) })));
+chooseWindow("15m");

@@ -10,6 +10,7 @@ let asked = 0;
 function wanted() {
   const query = new URLSearchParams();
   for (const [name, value] of new FormData(form)) if (value.trim()) query.set(name, value.trim());
+  if (query.has("start_ms")) query.delete("since"); // a chart's point is a time of its own
   return query;
 }
 
@@ -104,7 +105,11 @@ form.addEventListener("submit", (event) => {
   history.pushState(null, "", `/traces?${wanted()}`);
   search();
 });
-form.addEventListener("reset", () => setTimeout(() => form.requestSubmit()));
+form.elements.since.addEventListener("change", () => { form.elements.start_ms.value = form.elements.end_ms.value = ""; });
+form.addEventListener("reset", () => setTimeout(() => {
+  form.elements.start_ms.value = form.elements.end_ms.value = "";
+  form.requestSubmit();
+}));
 form.elements.service.addEventListener("change", () => learnOperations().catch(() => null)); // a list of suggestions, no more
 addEventListener("popstate", () => location.reload());
 addEventListener("resize", () => { if (!find("scatter").hidden) search(); });
