@@ -18,6 +18,8 @@ _SPREAD = 0x9E3779B1  # 2^32 over the golden ratio
 _MASK = 0xFFFFFFFF
 _MAX_KNOWN = 50_000
 
+_WITH_BIT = [bytes(byte for byte in range(256) if byte >> bit & 1).hex() for bit in range(8)]
+
 _known: dict[tuple[str, str], int] = {}  # bounded
 
 
@@ -62,23 +64,20 @@ def summary(marks: Iterable[int]) -> int:
     return bits
 
 
-class Probe:
-    """`may_have` for the same marks again and again: where to look is worked out once for each size of sketch."""
+def may_have_sql(column: str, marks: Iterable[int]) -> str:
+    """`may_have` as an SQL expression over a column, so that SQLite needs no turn of the interpreter for each row.
 
-    def __init__(self, marks: Iterable[int]) -> None:
-        self._marks = list(marks)
-        self._where: dict[int, list[tuple[int, int]]] = {0: []}
-
-    def __call__(self, bits: bytes) -> bool:
-        """Whether all the marks may be in a sketch."""
-        where = self._where.get(len(bits))
-        if where is None:
-            places = {place for mark in self._marks for place in _places(mark, len(bits) * 8)}
-            where = self._where[len(bits)] = [(place >> 3, 1 << (place & 7)) for place in places]
-        for byte, bit in where:  # noqa: SIM110  a generator would cost more than the look
-            if not bits[byte] & bit:
-                return False
-        return True
+    A bit is tested by looking its byte up among the 128 bytes that have it set.
+    """
+    given = list(marks)
+    cases = []
+    size = MIN_BITS
+    while size <= MAX_BITS:
+        places = sorted({place for mark in given for place in _places(mark, size)})
+        tests = [f"instr(x'{_WITH_BIT[place & 7]}', substr({column}, {(place >> 3) + 1}, 1))" for place in places]
+        cases.append(f"WHEN {size // 8} THEN {' AND '.join(tests) or '1'}")
+        size *= 2
+    return f"CASE length({column}) {' '.join(cases)} ELSE 1 END"
 
 
 def _places(mark: int, size: int) -> Iterable[int]:

@@ -13,10 +13,11 @@ from pea.store.codec import split, unpack_origin
 from pea.store.database import ANY, OVERFLOW
 from pea.store.draft import FAILED, MAX_NAME, attribute_text, tag_hash
 from pea.store.insert import decode_about
-from pea.store.marks import Probe, mark_of, may_have, summary
+from pea.store.marks import mark_of, may_have, may_have_sql, summary
 from pea.telemetry.record import ERROR, KINDS, STATUSES, Origin, SpanRecord, with_leaves
 
 MAX_LIMIT = 5_000
+MAX_ASKED = 8  # attributes that are asked of the sketches; the spans answer for the rest
 BUDGET_S = 1.0  # how long spans are looked at before the answer is what has been found so far
 _FAR_US = (1 << 63) - 1
 _PROGRESS_STEPS = 50_000  # of SQLite's machine between two looks at the clock: about a millisecond
@@ -95,7 +96,6 @@ def search(
     marks = [mark_of(attribute, value) for attribute, value in query.attributes.items() if attribute not in _OWN]
     until = clock() + budget_s
     found: list[TraceRow] = []
-    db.create_function("sketched", 1, Probe(marks))
     db.set_progress_handler(lambda: clock() > until, _PROGRESS_STEPS)
     try:
         for number, key in _candidates(db, query, name, indexed, None if look else limit, marks):
@@ -186,7 +186,8 @@ def _candidates(
     bits = summary(marks)
     conditions.append("e.flags & ? = ?")
     if marks and not tags:
-        conditions.append("EXISTS (SELECT 1 FROM chunk c WHERE c.trace = e.trace AND sketched(c.marks))")
+        likely = may_have_sql("c.marks", marks[:MAX_ASKED])
+        conditions.append(f"EXISTS (SELECT 1 FROM chunk c WHERE c.trace = e.trace AND {likely})")  # noqa: S608  numbers only
     first = "t0" if tags else "e"
     sql = (
         f"SELECT e.trace FROM {source}.start_us BETWEEN ? AND ? AND {' AND '.join(conditions)}"  # noqa: S608  no input
