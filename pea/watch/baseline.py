@@ -1,0 +1,72 @@
+"""What is normal for a series is learned from the series: how unusual a value is needs no threshold of the user's.
+
+Every value is seen from several sides: itself, its short and its long mean (`View.VALUE`, `SHORT`, `LONG`), what is
+left of it when the time of day and of week is taken away (`SEASON`), how much it moves (`SPREAD`), and for how long it
+did not (`FLAT`). Each side keeps counts of where it has been on a grid of its own, and is unusual by how far it is from
+there (see `pea.watch.baseline_cells`), as a part of the range remembered.
+
+`Baselines` holds many series and updates them together; `pea.watch.baseline_one.Baseline` holds one, in plain floats,
+gives the same figures and takes over from the other through `save` and `restore`.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+DAY_S = 86_400.0
+WEEK_S = 7 * DAY_S
+LARGEST = 1e150  # larger values are taken for this one: squares and ranges stay finite
+
+
+class View(enum.IntEnum):
+    """The side from which a value is unusual."""
+
+    VALUE = 0
+    SHORT = 1
+    LONG = 2
+    SEASON = 3
+    SPREAD = 4
+    FLAT = 5
+
+
+TRACKS = (View.VALUE, View.SHORT, View.LONG, View.SEASON, View.SPREAD)
+"""The views with a grid of their own."""
+
+
+class Tuning(msgspec.Struct, frozen=True):
+    """Constants fitted once for all series (``pea bench baseline`` scores them); spans in seconds.
+
+    Spans are in time rather than in points: measured, that is what makes one choice fit points of a minute and of an
+    hour (with spans in points the same detector lost a third of its score on the second set).
+    """
+
+    short_s: float = 2_470.0
+    long_s: float = 8_670.0
+    spread_s: float = 21_600.0
+    weights: tuple[float, float, float] = (1.0, 1.3, 2.0)  # of value, short and long mean
+    novelty: float = 0.0156  # this weighted distance, as a part of the range, is an alarm
+    season: float = 0.022  # the same, of what is left of the value without its season
+    spread: float = 0.2
+    flat: float = 6.0  # times the longest that the series has been flat before
+    refractory_s: float = 10_800.0  # for so long only something `escalation` times as unusual is news
+    escalation: float = 7.0
+    range_s: float = 12.5 * DAY_S  # in which the range remembered shrinks to 1/e
+    counts_s: float = 60 * DAY_S  # in which counts of visits do
+    lag: float = 0.15  # a mean counts as history after this part of its span: what is under way is not yet normal
+    enough: float = 0.36  # visits nearby that make a value normal
+    enough_share: float = 0.00017  # and this share of all visits on top
+    smoothing: float = 1.9  # a mean over w points weighs the newest by smoothing / (w + smoothing - 1)
+    season_gain: float = 0.27  # of a week's value in the profile
+    season_proof: float = 0.2  # the season counts when it forecasts better than the level by this part
+    caution: float = 0.2  # every alarm raises the threshold by this much (in logarithm) …
+    caution_least: float = -0.39  # … and silence at the asked rate lowers it again, as far as this
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """``false_alarms`` a day and series are asked for; none are given in the first ``learn_s`` seconds."""
+
+    false_alarms: float = 1.0
+    learn_s: float = DAY_S
+    tuning: Tuning = Tuning()
