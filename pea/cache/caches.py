@@ -112,12 +112,13 @@ class Caches:
             raise Conflict(f"the cache namespace {name!r} exists on other terms", fix="give each kind of value its own")
         return found
 
-    async def emit(self, event: str, **variables: str) -> Invalidation:
+    async def emit(self, event: str, /, **variables: object) -> Invalidation:
         """Drop what an event makes stale, by the rules of the settings, in every tier and process.
 
         An event that no rule names drops nothing. ``variables`` fill the rules' patterns (``agent:{agent}:*``).
         """
-        return await self.stack.invalidate(self.stack.rules.patterns(event, variables), event)
+        given = {name: str(value) for name, value in variables.items()}
+        return await self.stack.invalidate(self.stack.rules.patterns(event, given), event)
 
     async def invalidate(self, *patterns: str) -> Invalidation:
         """Drop patterns (``calendar:*``, a full key, or a tag) and their dependents."""
