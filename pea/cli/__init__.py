@@ -15,6 +15,8 @@ _COMMANDS = {
     "agents": ("pea.cli.agents", "The agents and what they can do."),
     "tasks": ("pea.cli.tasks", "Submit, list, show and cancel tasks of a running service."),
     "cache": ("pea.cli.cache", "What the caches of a running service hold."),
+    "traces": ("pea.cli.traces", "Search the traces of a running service, or draw one as a waterfall."),
+    "top": ("pea.cli.top", "Watch a running service in the terminal."),
     "bench": ("pea.cli.bench", "Measure PEA beside its peers."),
     "doctor": ("pea.cli.doctor", "Check that everything PEA needs is there, and say what is not."),
 }
