@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 
 import msgspec
 
@@ -12,18 +13,22 @@ from pea.bench.measure import Line
 
 
 class Suite(msgspec.Struct, frozen=True):
-    """A function that measures, and what it is about; ``seconds`` is roughly how long it takes on two cores."""
+    """A function that measures, and what it is about; ``seconds`` is roughly how long it takes on two cores.
+
+    One that ``takes_data`` is given the folder of public data sets, or None for where they usually are.
+    """
 
     name: str
     about: str
     module: str
     function: str
     seconds: int
+    takes_data: bool = False
 
-    def load(self) -> Callable[[], list[Line | Figure]]:
-        """The function; ImportError when a peer is not installed."""
-        found: Callable[[], list[Line | Figure]] = getattr(import_module(self.module), self.function)
-        return found
+    def run(self, data: Path | None) -> Sequence[Line | Figure]:
+        """Measure. Raises ImportError when a peer is not installed, ConfigError when there is no data."""
+        measure: Callable[..., Sequence[Line | Figure]] = getattr(import_module(self.module), self.function)
+        return measure(data) if self.takes_data else measure()
 
 
 SUITES = {
@@ -34,6 +39,8 @@ SUITES = {
         Suite("lag", "event-loop lag caused by draining and exporting spans", "pea.bench.lag", "lag", 45),
         Suite("http", "a traced route beside bare aiohttp", "pea.bench.http", "http", 45),
         Suite("start", "process start to /readyz, and memory", "pea.bench.start", "start", 20),
+        Suite("cache", "the cache tiers beside other caches", "pea.bench.cache", "cache", 60),
         Suite("store", "the span store with a million spans", "pea.bench.store", "store", 90),
+        Suite("cause", "root causes of public faults", "pea.bench.cause", "cause", 20, takes_data=True),
     )
 }

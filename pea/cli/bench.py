@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -27,8 +30,9 @@ _PACKAGES = ("opentelemetry-sdk", "aiohttp", "msgspec", "numpy")
 
 @click.command("bench", epilog="Suites: " + "; ".join(f"{suite.name}: {suite.about}" for suite in SUITES.values()))
 @click.argument("names", nargs=-1, metavar="[SUITE]...")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of public data sets, for suites that use them.")
 @as_json
-def command(names: tuple[str, ...], as_json: bool) -> None:
+def command(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     """Run the suites named, or all of them, each beside its peers in one run.
 
     Exits with 1 when a budget is not met.
@@ -38,10 +42,10 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
             raise ConfigError(f"no suite is called {name!r}", where="pea bench", fix=did_you_mean(name, SUITES))
     configure_logging(LogSettings(level="error"))
     to = console()
-    results: dict[str, list[Line | Figure]] = {}
+    results: dict[str, Sequence[Line | Figure]] = {}
     missing: dict[str, str] = {}
     for suite in [SUITES[name] for name in names] or SUITES.values():
-        found = _run(suite, to, quiet=as_json)
+        found = _run(suite, to, data, quiet=as_json)
         if isinstance(found, str):
             missing[suite.name] = found
         else:
@@ -58,21 +62,23 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     sys.exit(1 if failed or missing else 0)
 
 
-def _run(suite: Suite, to: Console, *, quiet: bool) -> list[Line | Figure] | str:
+def _run(suite: Suite, to: Console, data: Path | None, *, quiet: bool) -> Sequence[Line | Figure] | str:
     try:
-        measure = suite.load()
         if quiet or not to.is_terminal:
-            return measure()
+            return suite.run(data)
         with to.status(f"{suite.name}: {suite.about} (about {suite.seconds} s)"):
-            return measure()
+            return suite.run(data)
     except ImportError as error:
         return f"a peer is not installed: {error.name} (pip install 'pea[bench]')"
+    except ConfigError as error:
+        return str(error)
 
 
-def _show(to: Console, suite: Suite, found: list[Line | Figure] | str) -> None:
+def _show(to: Console, suite: Suite, found: Sequence[Line | Figure] | str) -> None:
     to.print(f"[bold]{suite.name}[/] [dim]{suite.about}[/]")
     if isinstance(found, str):
-        to.print(f"[red]missing[/] {found}", markup=True)
+        to.print(f"[red]missing[/] {escape(found)}")
+        to.print()
         return
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("")
