@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
 import importlib.util
 import os
 import time
@@ -114,6 +115,8 @@ class Shared:
             names.append(self._name("g", group_over(pattern) or ALL))
             if REST not in pattern:
                 names += [self._name("v", pattern), self._name("l", pattern)]
+        if self.fleet is None:
+            await asyncio.to_thread(importlib.import_module, "redis.asyncio")
         fleet = self._connected()
         message = fleet.message(patterns)
         keys = (fleet.number_key, *names)
@@ -157,11 +160,15 @@ class Shared:
         if not always and not self.breaker.admits():
             return None, "breaker open"
         try:
-            self._connected()
             async with asyncio.timeout(budget_s):
+                if self.fleet is None:
+                    await asyncio.to_thread(importlib.import_module, "redis.asyncio")  # too long for the event loop
+                self._connected()
                 result = await work()
         except TimeoutError:
             fault = "slower than its budget"
+            if self.fleet is None:
+                return None, "connecting"
         except Exception as error:  # noqa: BLE001  redis-py's errors, OSError, and what a server's garbage makes it raise
             fault = f"{type(error).__name__}: {error}"
         else:
