@@ -19,9 +19,9 @@ from pea.config.sections import (
     ServiceSettings,
     Settings,
     StoreSettings,
-    WatchSettings,
     TelemetrySettings,
     UserSettings,
+    WatchSettings,
 )
 from pea.config.units import Bytes, Seconds
 
@@ -42,5 +42,6 @@ __all__ = [
     "StoreSettings",
     "TelemetrySettings",
     "UserSettings",
+    "WatchSettings",
     "load",
 ]

@@ -7,7 +7,21 @@ from aiohttp.typedefs import Middleware
 
 from pea.errors import PeaError
 from pea.runtime import Runtime
-from pea.service import agents, caches, dashboard, jaeger, otlp_in, probes, problems, stream, task_events, tasks, traces
+from pea.service import (
+    agents,
+    alerts,
+    caches,
+    dashboard,
+    jaeger,
+    otlp_in,
+    probes,
+    problems,
+    stream,
+    task_events,
+    tasks,
+    traces,
+)
+from pea.service.alerts_detector import DETECTOR, Detector
 from pea.service.chronicle import HOLDER, Holder
 from pea.service.dashboard_board import Board
 from pea.service.guard import add_headers, check_host, known_hosts
@@ -29,6 +43,7 @@ ROUTES = (
     *tasks.ROUTES,
     *task_events.ROUTES,
     *agents.ROUTES,
+    *alerts.ROUTES,
     *caches.ROUTES,
     *probes.ROUTES,
 )
@@ -50,6 +65,7 @@ def create_app(runtime: Runtime) -> web.Application:
     app[STATE] = State(runtime)
     app[HOLDER] = Holder()
     app[dashboard.BOARD] = Board(runtime)
+    app[DETECTOR] = Detector(runtime.settings)
     app[stream.HUB] = Hub(app[dashboard.BOARD])
     app[otlp_in.INGEST] = otlp_in.Ingest(runtime.settings.store)
     app.on_response_prepare.append(add_headers)

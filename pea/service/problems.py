@@ -67,6 +67,7 @@ _STATUS: tuple[tuple[type[errors.PeaError], int, str], ...] = (
     (refusals.MalformedJson, 400, "The body is not JSON"),
     (refusals.BadParameter, 400, "A parameter has a wrong value"),
     (refusals.NoSuchRoute, 404, "Nothing is here"),
+    (refusals.UnknownAlert, 404, "No such alert"),
     (refusals.UnknownTrace, 404, "No such trace"),
     (refusals.MethodNotAllowed, 405, "The method is not supported here"),
     (refusals.NotAcceptable, 406, "No acceptable representation"),

@@ -65,6 +65,12 @@ class NoSuchRoute(Refusal):
     code = "no_such_route"
 
 
+class UnknownAlert(Refusal):
+    """No alert of this id is pending, firing or just resolved."""
+
+    code = "unknown_alert"
+
+
 class UnknownTrace(Refusal):
     """No trace of this id is in the store: it was never recorded, or has left it."""
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
 from pea.errors import ConfigError
 from pea.runtime import Runtime
+from pea.service.alerts import on_the_board
+from pea.service.alerts_detector import DETECTOR
 from pea.service.application import create_app
 from pea.service.chronicle import HOLDER
 from pea.service.connection import Runner
@@ -18,6 +21,9 @@ from pea.service.dashboard import BOARD
 from pea.service.guard import require_loopback
 from pea.service.state import STATE
 from pea.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from pea.watch.watcher import Watcher
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BACKLOG = 1_024
@@ -80,6 +86,21 @@ class Service:
             ) from error
         self._port = self._runner.addresses[0][1]
         self._starting = asyncio.create_task(self.runtime.start(), name="pea-start")
+        self._watch()
+
+    def _watch(self) -> None:
+        """Have the detector watch every span; what fires is on the dashboard."""
+        chronicle, board, detector = self.app[HOLDER].chronicle, self.app[BOARD], self.app[DETECTOR]
+        if chronicle is None:
+            return
+
+        def show(watcher: Watcher) -> None:
+            board.alerts = lambda: on_the_board(watcher)
+
+        state = self.runtime.settings.state
+        path = Path(state) / "alerts.json" if state else None
+        detector.on_open.append(show)
+        detector.start(chronicle, self.runtime.telemetry, self.url, path)
 
     async def ready(self) -> None:
         """Wait until every agent's start has ended; raises what kept the runtime from starting."""
@@ -131,5 +152,6 @@ class Service:
         if self.runtime.ready:
             await self.runtime.scheduler.close(grace)
         await self._runner.cleanup()
+        await self.app[DETECTOR].close()
         await self.runtime.close(grace)
         await self.app[HOLDER].close()

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from pea.telemetry.histogram import bucket_indexes
+from pea.telemetry.histogram import Histogram, bucket_indexes
 
 SCALE = 6
 _LOWEST = -20 << SCALE  # about a microsecond: what is less counts as that
@@ -83,3 +83,19 @@ def _place(value: float) -> int:
     """The bucket that a positive value falls into."""
     exponent = math.ceil(math.log2(value) * (1 << SCALE) - 1e-9) - 1
     return min(max(exponent - _LOWEST, 0), _SIZE - 1)
+
+
+def quantile_between(before: Histogram | None, now: Histogram, q: float) -> float | None:
+    """The q-quantile of what a growing histogram has counted since an earlier copy; None when nothing, or not known."""
+    if before is None or before.scale != now.scale or now.count <= before.count:
+        return None
+    since = now.counts.copy()
+    if before.counts.size:
+        first = before.offset - now.offset
+        since[first : first + before.counts.size] -= before.counts
+    zeros = now.zero_count - before.zero_count
+    rank = math.ceil(q * (zeros + int(since.sum())))
+    if rank <= zeros:
+        return 0.0
+    index = now.offset + int(np.searchsorted(np.cumsum(since), rank - zeros))
+    return float(2.0 ** ((index + 0.5) / 2.0**now.scale))

@@ -232,4 +232,6 @@ def as_written(value: Any) -> Any:
     """Msgspec's hook for writing: amounts as they were given."""
     if isinstance(value, Amount):
         return value.text
+    if isinstance(value, float):  # a duration or a share
+        return float(value)
     raise NotImplementedError(type(value).__name__)
