@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pea.bench.figure import Figure
-from pea.errors import ConfigError
+from pea.errors import ConfigError, PeaError
 from pea.watch.cause import rank_measured
 from pea.watch.cause_columns import MAX_SPANS, Place, TraceColumns
 from pea.watch.cause_profile import Measured, measure
@@ -170,7 +171,11 @@ def main() -> None:
     """Print the figures."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, help="the folder of the sets")
-    for figure in cause(options.parse_args().data):
+    try:
+        figures = cause(options.parse_args().data)
+    except PeaError as error:
+        sys.exit(str(error))
+    for figure in figures:
         mark = {None: " ", True: "✓", False: "✗"}[figure.passed]
         print(f"{mark} {figure.what:60} {figure.value:8.4g} {figure.unit:12} of {figure.count}")
 

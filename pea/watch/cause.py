@@ -15,6 +15,7 @@ from pea.watch.cause_errors import error_evidence, error_shares
 from pea.watch.cause_evidence import Evidence, Sign
 from pea.watch.cause_flow import flow_evidence
 from pea.watch.cause_profile import Edge, Measured, Profile, measure, pooled
+from pea.watch.cause_tails import tails
 from pea.watch.cause_time import added_shares, time_evidence
 
 MAX_CAUSES = 10
@@ -90,7 +91,7 @@ def rank_measured(windows: Sequence[Measured], breach: Measured, kind: Kind, *, 
         return []
     shares = added_shares(breach.profile, past)
     failing = error_shares(breach.profile, past)
-    against = _evidence([one.profile for one in windows], past, breach.profile, kind, shares, failing)
+    against = _evidence(windows, past, breach, kind, shares, failing)
     blamed: dict[Owner, list[tuple[float, Evidence]]] = {}
     for size, evidence in against:
         blamed.setdefault(evidence.owner, []).append((size, evidence))
@@ -105,20 +106,21 @@ def rank_measured(windows: Sequence[Measured], breach: Measured, kind: Kind, *, 
 
 
 def _evidence(
-    windows: Sequence[Profile],
+    windows: Sequence[Measured],
     past: Profile,
-    breach: Profile,
+    breach: Measured,
     kind: Kind,
     shares: Mapping[Edge, float],
-    failing: dict[Edge, float],
+    failing: Mapping[Edge, float],
 ) -> list[tuple[float, Evidence]]:
-    weights = WEIGHTS[kind]
+    weights, now = WEIGHTS[kind], breach.profile
+    slow = time_evidence(now, [one.profile for one in windows], shares, tails(windows, breach))
     return [
         (weight * one.size, one)
         for weight, found in (
-            (weights.time, time_evidence(breach, windows, shares)),
-            (weights.flow, flow_evidence(breach, past)),
-            (weights.errors, error_evidence(breach, past, failing)),
+            (weights.time, slow),
+            (weights.flow, flow_evidence(now, past)),
+            (weights.errors, error_evidence(now, past, failing)),
         )
         for one in found
     ]

@@ -49,8 +49,10 @@ def _log_mean(timing: Timing) -> tuple[float, float]:
     return math.log(mean) / POWER, variance / (POWER * mean) ** 2
 
 
-def changed(hits: float, among: float, hits_before: float, among_before: float) -> float:
-    """By how much a frequency rose (> 0) or fell (< 0): the log ratio drawn to 0 by its standard error.
+def changed(
+    hits: float, among: float, hits_before: float, among_before: float, *, errors: float = COUNT_ERRORS
+) -> float:
+    """By how much a frequency rose (> 0) or fell (< 0): the log ratio drawn to 0 by standard ``errors``.
 
     Frequencies are damped by `RARE`; the variance of a damped count is Poisson's, by the delta method, with half a
     hit added (Jeffreys' prior). 0 when there are too few to tell.
@@ -60,7 +62,7 @@ def changed(hits: float, among: float, hits_before: float, among_before: float) 
     now, then = hits / among + RARE, hits_before / among_before + RARE
     size = math.log(now / then)
     error = math.sqrt((hits + 0.5) / (among * now) ** 2 + (hits_before + 0.5) / (among_before * then) ** 2)
-    return math.copysign(max(abs(size) - COUNT_ERRORS * error, 0.0), size)
+    return math.copysign(max(abs(size) - errors * error, 0.0), size)
 
 
 def lower_median(values: Sequence[float]) -> float:

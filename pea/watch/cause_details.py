@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from pea.watch.cause_bounds import LEAST, changed
+from pea.telemetry import names
 from pea.watch.cause_columns import MAX_WORD
 from pea.watch.cause_profile import Measured
 
@@ -18,6 +19,8 @@ MAX_EXAMINED = 2_000  # spans of a side
 MAX_VALUES = 50  # of one attribute; what has more is an id
 MAX_TOLD = 3
 _LEAST_PART = 0.1  # of the guilty spans that an attribute must mark
+_LEAST_LIFT = 1.5  # times as frequent among them as among the others
+_DEVIATIONS = 3.5  # many values are compared at once
 
 Rows = npt.NDArray[np.int64]
 
@@ -87,13 +90,22 @@ def _lifted(bad: Sequence[Mapping[str, Any]], good: Sequence[Mapping[str, Any]])
     found: list[tuple[float, Attribute]] = []
     for (key, value), count in marked.items():
         among, others = count / len(bad), unmarked[key, value] / max(len(good), 1)
-        if values[key] > MAX_VALUES or among < _LEAST_PART:
+        if key == names.ERROR_TYPE or values[key] > MAX_VALUES or among < max(_LEAST_PART, _LEAST_LIFT * others):
             continue
-        size = changed(count, len(bad), unmarked[key, value], len(good)) - LEAST
-        if size > 0:
+        size = _deviations(count, len(bad), unmarked[key, value], len(good))
+        if size > _DEVIATIONS:
             found.append((size, Attribute(key, value, round(among, 4), round(others, 4))))
     found.sort(key=lambda one: (-one[0], one[1].key, one[1].value))
     return tuple(attribute for _, attribute in found[:MAX_TOLD])
+
+
+def _deviations(hits: int, among: int, other_hits: int, others: int) -> float:
+    """Standard errors between two proportions, by the pooled two-proportion z statistic."""
+    if not others:
+        return 0.0
+    pooled = (hits + other_hits) / (among + others)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / among + 1 / others))
+    return (hits / among - other_hits / others) / error if error else 0.0
 
 
 def _values(spans: Sequence[Mapping[str, Any]]) -> Counter[tuple[str, str]]:

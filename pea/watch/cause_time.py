@@ -25,8 +25,10 @@ def added_shares(after: Profile, before: Profile) -> dict[Edge, float]:
     return {edge: more / total for edge, more in added.items()}
 
 
-def time_evidence(after: Profile, before: Sequence[Profile], shares: Mapping[Edge, float]) -> list[Evidence]:
-    """Who became slower: the cautious log ratio of self times, weighted by the fourth root of the share of added time.
+def time_evidence(
+    after: Profile, before: Sequence[Profile], shares: Mapping[Edge, float], tails: Mapping[Edge, float]
+) -> list[Evidence]:
+    """Who became slower, on average or in its tail, weighted by the fourth root of the share of added time.
 
     A ratio alone blames what is quick and unsteady, a share alone what is busy.
     """
@@ -36,6 +38,7 @@ def time_evidence(after: Profile, before: Sequence[Profile], shares: Mapping[Edg
         known = [one.timings[edge] for one in before if edge in one.timings]
         if timing.spans < 2 or sum(one.spans for one in known) < 2:
             continue
-        sizes[edge] = slower(timing, known) * (shares.get(edge, 0.0) + _LEAST_SHARE) ** _SHARE_POWER
+        weight = (shares.get(edge, 0.0) + _LEAST_SHARE) ** _SHARE_POWER
+        sizes[edge] = max(slower(timing, known), tails.get(edge, 0.0)) * weight
         counts[edge] = timing.spans
     return by_ends(sizes, counts, Sign.SLOWER, Sign.ANSWERS_LATE)
