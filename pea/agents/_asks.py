@@ -6,6 +6,7 @@ A mail is untrusted input. What it asks is shown to the user as a quotation and 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 import msgspec
@@ -14,6 +15,7 @@ from pea.workspace.text import sentences
 
 MAX_TEXT_CHARS = 12_000  # of one mail; what a person asks stands before that
 MAX_ASKS = 5
+REMEMBERED = 32_768  # mails: about half a kilobyte each beside their text, which the mailbox holds anyway
 _REQUEST = re.compile(
     r"\b(?:(?:can|could|would|will|may|might) (?:you|we|i)\b|would you mind|please(?! (?:find|see|note|"
     r"do not reply|visit|click|"
@@ -66,6 +68,8 @@ _FOR_A_MACHINE = re.compile(
     r"transfer|reveal)",
     re.IGNORECASE,
 )
+# One of these is in whatever the expression above finds: most mails need not be searched by sentence.
+_MACHINE_WORDS = ("instruction", "prompt", "rules", "message", "assistant", "agent", "model", "as an ai")
 
 
 class Asks(msgspec.Struct, frozen=True):
@@ -76,7 +80,6 @@ class Asks(msgspec.Struct, frozen=True):
 
     questions: tuple[str, ...] = ()
     requests: tuple[str, ...] = ()
-    sentences: tuple[str, ...] = ()
     reminds: bool = False
     closes: bool = False
     for_machine: str = ""
@@ -87,15 +90,15 @@ class Asks(msgspec.Struct, frozen=True):
         return bool(self.questions or self.requests)
 
 
-@lru_cache(maxsize=2_048)  # a mail's words do not change, and each triage weighs them again
+@lru_cache(maxsize=REMEMBERED)  # a mail's words do not change, and each triage weighs them again
 def read(text: str) -> Asks:
     """Find what the sender's own words (quotes and signature already cut off) ask for."""
     questions: list[str] = []
     requests: list[str] = []
     said: list[str] = []
     for_machine = ""
-    for sentence in sentences(text[:MAX_TEXT_CHARS]):
-        if _FOR_A_MACHINE.search(sentence):
+    for sentence, machine in _addressed(text):
+        if machine:
             for_machine = for_machine or sentence[:200]
             continue
         said.append(sentence)
@@ -109,13 +112,27 @@ def read(text: str) -> Asks:
     return Asks(
         tuple(questions[:MAX_ASKS]),
         tuple(requests[:MAX_ASKS]),
-        tuple(said),
         reminds=_REMINDER.search(" ".join(said)[:2_000]) is not None,
         closes=closes,
         for_machine=for_machine,
     )
 
 
+def said_to_reader(text: str) -> Iterator[str]:
+    """The sentences of a mail but for those that address an assistant."""
+    return (sentence for sentence, machine in _addressed(text) if not machine)
+
+
+def _addressed(text: str) -> Iterator[tuple[str, bool]]:
+    """The sentences of a mail, each with whether it addresses an assistant instead of the reader."""
+    text = text[:MAX_TEXT_CHARS]
+    small = text.lower()
+    doubtful = any(word in small for word in _MACHINE_WORDS)
+    for sentence in sentences(text):
+        yield sentence, doubtful and _FOR_A_MACHINE.search(sentence) is not None
+
+
+@lru_cache(maxsize=512)  # asked once for what the mail wants and once for by when
 def is_request(sentence: str) -> bool:
     """Whether a sentence asks its reader to do something."""
     return bool(_REQUEST.search(sentence)) and not _OFFER.search(sentence) and not _COURTESY.match(sentence)

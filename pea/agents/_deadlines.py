@@ -6,7 +6,6 @@ import calendar
 import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
 
 import msgspec
 
@@ -32,11 +31,11 @@ _BY = (
 )
 _PART = r"(?:\s+(?P<part>morning|noon|lunch(?:time)?|afternoon|evening|night|eod|cob))?"
 _RELATIVE = re.compile(
-    rf"(?P<by>{_BY})?(?:the\s+|(?P<which>this|next|coming|diesen|nächsten|kommenden)\s+)?(?:"
+    rf"(?<!\w)(?P<by>{_BY})?(?:the\s+|(?P<which>this|next|coming|diesen|nächsten|kommenden)\s+)?(?:"
     rf"(?P<day>{_DAY})\b{_PART}"
-    r"|(?P<word>day after tomorrow|übermorgen|tomorrow|morgen|today|tonight|this (?:morning|afternoon|evening)|heute)"
+    r"|(?P<word>day after tomorrow|übermorgen|tomorrow|morgen|today|tonight|this (?:morning|afternoon|evening)|heute)\b"
     r"|(?P<close>(?:end|close) of (?:the\s+)?(?:business|(?:this |next )?(?:day|week|month|quarter))|eod|cob|eow|eom|"
-    r"ende (?:der|dieser) woche|ende des monats|week'?s end)"
+    r"ende (?:der|dieser) woche|ende des monats|week'?s end)\b"
     rf"(?:\s+(?:on\s+)?(?P<closing>tomorrow|today|{_DAY})\b)?"
     r"|(?P<next>week|month|woche)\b"
     r"|(?P<nth>\d\d?)(?:st|nd|rd|th)\b(?!\s+(?:of\s+)?[A-Z])"
@@ -63,6 +62,17 @@ _CLOCK_BEFORE = re.compile(
 )
 _NOON = re.compile(r"\s+(?:at\s+)?(noon|morning|lunch(?:time)?|afternoon|evening|eod|cob)\b", re.IGNORECASE)
 _BEFORE = re.compile(rf"{_BY}(?:[\w,]+\s+){{0,3}}?$", re.IGNORECASE)
+# One of these is in whatever the expressions above find: most sentences need not be searched.
+_TELLING = frozenset(
+    (
+        *"0123456789", *_DAYS, "tomorrow", "übermorgen", "morgen", "today", "tonight", "heute", "morning", "afternoon",
+        "evening", "end", "close", "eod", "cob", "eow", "eom", "ende", "week", "weeks", "month", "woche", "wochen",
+        "hour", "hours", "day", "days", "stunde", "stunden", "tage", "tagen", "asap", "soon", "right", "immediately",
+        "urgent", "urgently", "bald",
+    )
+)  # fmt: skip
+_TOKEN = re.compile(r"[^\W\d_]+|\d")
+_NEAR = 160  # characters before a day among which the word that makes it a deadline stands
 _NUMBERS = {
     "one": 1,
     "two": 2,
@@ -106,19 +116,19 @@ def find_deadline(texts: Iterable[str], sent: datetime, *, is_request: Callable[
     # Only the sender's own day and hour count; aware times of one instant would be one key to the cache below.
     local = sent.replace(tzinfo=None)
     for text in texts:
-        found += _in_sentence(text, local, asks=is_request(text))
+        if not _TELLING.isdisjoint(_TOKEN.findall(text.lower())):
+            found += _in_sentence(text, local, asks=is_request(text))
     # What is due by a word such as "by" outranks days that a request merely mentions.
     hard = [one for one in found if not one.soft]
     ahead = [one for one in hard or found if one.day >= sent.date()]
     return min(ahead, key=lambda one: one.order, default=None)
 
 
-@lru_cache(maxsize=8_192)  # each triage weighs the same sentences again
 def _in_sentence(text: str, sent: datetime, *, asks: bool) -> tuple[Deadline, ...]:
     found: list[Deadline] = []
     base = sent.date()
     for moment in find_dates(text, base):
-        by = _BEFORE.search(text[: moment.start]) is not None
+        by = _BEFORE.search(text, max(moment.start - _NEAR, 0), moment.start) is not None
         if by or asks:
             end = moment.start + len(moment.text)
             words = _words(text, moment.start, end)
@@ -235,5 +245,5 @@ def _clock(text: str, start: int, end: int) -> time | None:
 
 def _words(text: str, start: int, end: int) -> str:
     """The deadline as it was written, with the word that made it one."""
-    before = _BEFORE.search(text[:start])
+    before = _BEFORE.search(text, max(start - _NEAR, 0), start)
     return text[before.start() if before else start : end].strip(" ,.;:")

@@ -33,6 +33,7 @@ from pea.workspace.mail import READER_VERSION, Mailbox, MailStore, Message, Thre
 
 SHOWN_IN_THREAD = 100
 CONTACTS_BUDGET_S = 1.0
+WEIGHING_BUDGET_S = 3.0  # of a triage's ten seconds, most of which may have gone into reading
 
 
 class Mail(msgspec.Struct, frozen=True):
@@ -50,6 +51,7 @@ class Inbox:
         self._emails = tuple(emails)
         self._name = name
         self._mail: Mail | None = None
+        self._partial = 0  # triages that did not come to an end: what they answered is not to be remembered
         cache = self._cache = None if state is None else ReadCache(state / "mail.sqlite")
         self._contacts = Contacts(workspace, cache=cache)
         if cache is None:
@@ -76,15 +78,16 @@ class Inbox:
 
     @property
     def version(self) -> str:
-        """Changes whenever the mail or the contacts do."""
-        return f"{self._store.version}|{self._contacts.version}"
+        """Changes whenever the mail or the contacts do, and when an answer was not the whole one."""
+        return f"{self._store.version}|{self._contacts.version}|{self._partial}"
 
     def triage(self, limit: int, since: date, now: datetime) -> Triage:
         """Sort the conversations since a day, as they stand at ``now``."""
         mail, report = self._mail or Mail(), self._store.report()
         people = circle(mail.messages, mail.me, self._name_of)
         start = datetime.combine(since, time.min, tzinfo=now.tzinfo)
-        ranking = rank(mail.threads, mail.me, people, now, start)
+        ranking = rank(mail.threads, mail.me, people, now, start, budget_s=WEIGHING_BUDGET_S)
+        self._partial += ranking.unweighed > 0
         result = Triage(
             self._placed(ranking.answer[:limit]),
             self._placed(ranking.reading[:limit]),
@@ -197,6 +200,9 @@ def _notes(mail: Mail, ranking: Ranking, report: SourceReport, since: date) -> t
     notes = list(_of_me(mail.me))
     if report.pending:
         notes.append(f"{report.pending} mail files are not read yet; ask again for a fuller answer")
+    if ranking.unweighed:
+        older = count(ranking.unweighed, "older conversation")
+        notes.append(f"{older} could not be weighed in the time; ask again for a fuller answer")
     if ranking.future:
         notes.append(f"{count(ranking.future, 'mail')} dated in the future left out")
     newest = when(mail.threads[0].last) if mail.threads else None

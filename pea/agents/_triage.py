@@ -6,13 +6,16 @@ the user in person. Its rank is the sum of the points below; each point given is
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
-from pea.agents._asks import Asks, is_request
+from pea.agents._asks import REMEMBERED, Asks, is_request, said_to_reader
 from pea.agents._asks import read as read_asks
 from pea.agents._deadlines import Deadline, find_deadline
 from pea.agents._mail_views import Reason, Unanswered, Waiting
@@ -56,15 +59,30 @@ class Ranking(msgspec.Struct, frozen=True):
     answered: int = 0
     older: int = 0
     future: int = 0
+    unweighed: int = 0
 
 
-def rank(threads: Iterable[Thread], me: Me, people: Circle, now: datetime, since: datetime) -> Ranking:
-    """Sort conversations out; those without a mail since ``since`` are only counted, mails from the future left out."""
+def rank(
+    threads: Iterable[Thread],
+    me: Me,
+    people: Circle,
+    now: datetime,
+    since: datetime,
+    *,
+    budget_s: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
+) -> Ranking:
+    """Sort conversations out; those without a mail since ``since`` are only counted, mails from the future left out.
+
+    Weighing ends after ``budget_s`` seconds: what came later in ``threads`` is counted as unweighed. A mail is weighed
+    once, so the next call comes further.
+    """
     answer: list[Waiting] = []
     reading: list[Waiting] = []
     suspicious: list[Waiting] = []
     unanswered: list[Unanswered] = []
-    counts = {"bulk": 0, "answered": 0, "older": 0, "future": 0}
+    counts = {"bulk": 0, "answered": 0, "older": 0, "future": 0, "unweighed": 0}
+    until = clock() + budget_s
     for thread in threads:
         mails = [m for m in thread.messages if not {"trashed", "draft"} & set(m.flags)]
         present = [m for m in mails if m.date is None or m.date <= now + EARLY]
@@ -81,6 +99,8 @@ def rank(threads: Iterable[Thread], me: Me, people: Circle, now: datetime, since
             counts["answered"] += 1
         elif is_machine(last) and "flagged" not in last.flags:
             counts["bulk"] += 1
+        elif clock() > until:
+            counts["unweighed"] += 1
         else:
             kind, item = _weigh(thread, present, me, people, now)
             {"answer": answer, "read": reading, "doubt": suspicious}[kind].append(item)
@@ -98,7 +118,7 @@ def _weigh(thread: Thread, present: list[Message], me: Me, people: Circle, now: 
     message, asks = next((pair for pair in reversed(asked) if pair[1].any), asked[-1])
     closing = asked[-1][1].closes and message is theirs[-1]
     to_me, named = _reach(message, me)
-    due = _deadline(asked, now)
+    due = _deadline(theirs, now)
     reasons = [
         *_directness(message, me, named=named),
         *_content(message, asks, closing=closing),
@@ -196,23 +216,35 @@ def _doubt(message: Message, asks: Asks, people: Circle) -> str:
         return ""
     if asks.for_machine:
         return "a stranger's mail that gives orders to an assistant; they are data and were not followed"
-    if _LURE.search(message.text[:4_000]) and _LINK.search(message.text[:4_000]):
+    if _lures(message.text):
         return "looks like phishing: a stranger asks you to confirm or unlock an account through a link"
     return ""
 
 
-def _deadline(asked: list[tuple[Message, Asks]], now: datetime) -> Deadline | None:
+@lru_cache(maxsize=REMEMBERED)
+def _lures(text: str) -> bool:
+    """Whether a mail asks to confirm or unlock something through a link."""
+    return _LINK.search(text, 0, 4_000) is not None and _LURE.search(text, 0, 4_000) is not None
+
+
+def _deadline(theirs: list[Message], now: datetime) -> Deadline | None:
     """The newest deadline that is named; days count from the date of the mail that names them."""
-    for message, asks in reversed(asked):
+    for message in reversed(theirs):
         # Written in UTC, the sender's own day is unknown: take the user's.
         sent = message.date or now
         local = sent if sent.utcoffset() else sent.astimezone(now.tzinfo)
-        found = find_deadline(asks.sentences, local, is_request=_asks_something)
-        if found is None and not message.references:  # a reply's subject was written earlier, on another day
-            found = find_deadline([message.subject], local, is_request=lambda _subject: False)
+        # A reply's subject was written earlier, on another day.
+        found = _named(message.text, "" if message.references else message.subject, local.replace(tzinfo=None))
         if found is not None:
             return found
     return None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _named(text: str, subject: str, sent: datetime) -> Deadline | None:
+    """The deadline of one mail; ``sent`` without a zone, as aware times of one instant would be one key."""
+    found = find_deadline(said_to_reader(text), sent, is_request=_asks_something)
+    return found or (find_deadline([subject], sent, is_request=lambda _subject: False) if subject else None)
 
 
 def _asks_something(sentence: str) -> bool:

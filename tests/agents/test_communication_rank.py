@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pea.agents._inbox import turn
+from pea.agents._inbox import Inbox, turn
 from pea.agents._people import Circle, Me, circle, identify
 from pea.agents._triage import Ranking, rank
 from pea.workspace.mail import Address, Message, Thread, threads
@@ -166,3 +167,33 @@ def test_a_circle_counts_both_ways() -> None:
     mine = msgspec.structs.replace(ASKS, id="n", sender=NORA, to=(ANN,))
     found = circle([ASKS, mine], ME, lambda _email: None)
     assert (found.written_to[ANN.email], found.heard_from[ANN.email]) == (1, 1)
+
+
+def test_weighing_ends_with_its_time() -> None:
+    """What the time did not suffice for is counted, the newest conversations are weighed first."""
+    mails = [
+        msgspec.structs.replace(ASKS, id=f"m{n}", subject=f"Plan {n}", date=NOW - timedelta(days=n + 1))
+        for n in range(10)
+    ]
+    now = iter(range(100))
+    ranking = rank(threads(mails), ME, NOBODY, NOW, SINCE, budget_s=3.0, clock=lambda: next(now))
+    assert [item.subject for item in ranking.answer] == ["Plan 0", "Plan 1", "Plan 2"]
+    assert ranking.unweighed == 7
+
+
+def test_an_answer_cut_short_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A triage that ran out of time says so, and changes the version under which answers are kept."""
+    (tmp_path / "mail").mkdir()
+    for n in range(3):
+        (tmp_path / "mail" / f"{n}.eml").write_text(
+            f"From: ann@x.example\nTo: nora@home.example\nDate: Mon, 11 May 2026 09:0{n}:00 +0200\n"
+            f"Message-ID: <{n}@x>\nSubject: Plan {n}\n\nCan you come?\n"
+        )
+    inbox = Inbox(tmp_path, None, emails=[NORA.email])
+    inbox.refresh(10.0)
+    before = inbox.version
+    assert not [note for note in inbox.triage(20, SINCE.date(), NOW).notes if "weighed" in note]
+    assert inbox.version == before
+    monkeypatch.setattr("pea.agents._inbox.WEIGHING_BUDGET_S", -1.0)
+    assert "3 older conversations could not be weighed" in " ".join(inbox.triage(20, SINCE.date(), NOW).notes)
+    assert inbox.version != before
