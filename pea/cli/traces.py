@@ -19,7 +19,7 @@ from pea.config import Settings
 from pea.telemetry import SpanView, names
 
 SHARES = 3
-BAR = 14
+BAR = 8
 
 
 @click.command("traces")

@@ -146,7 +146,7 @@ def _critical(
     """The stretches that the trace's end waited for, by span, latest first.
 
     From the end backwards: what a span waited for last is the child that ended last before that moment; where no child
-    was at work, the span itself is on the path. So the stretches do not overlap, and parallel work that ended earlier
+    was at work, the span itself is on the path. Where none ended before, the child that was at work already is. So the stretches do not overlap, and parallel work that ended earlier
     is not on the path (Zhang et al., "CRISP: Critical Path Analysis of Large-Scale Microservice Architectures", 2022).
     """
     found: dict[Hashable, list[Stretch]] = {}
@@ -170,7 +170,7 @@ def _critical(
 class _Frame(Generic[S]):
     """A span on the path, looked at from ``until`` backwards."""
 
-    __slots__ = ("ends", "span", "taken", "until")
+    __slots__ = ("beside", "ends", "span", "taken", "until")
 
     def __init__(
         self, span: S, until: int, children: Mapping[Hashable, list[S]], reach: Mapping[Hashable, int]
@@ -182,12 +182,22 @@ class _Frame(Generic[S]):
         ends = {(time, at) for at, child in enumerate(mine) for time in (child.end_ns, reach[child.span_id])}
         self.ends = [(time, mine[at]) for time, at in sorted(ends)]
         self.taken: set[Hashable] = set()
+        self.beside: S | None = None
 
     def next_child(self) -> tuple[S, int] | None:
+        """The child that was waited for next, going back, and until when; None when the rest is the span's own."""
         while self.ends:
             time, child = self.ends.pop()
-            if time <= self.until and child.start_ns < self.until and child.span_id not in self.taken:
+            if child.span_id in self.taken or child.start_ns >= self.until:
+                continue
+            if time <= self.until:
                 self.taken.add(child.span_id)
                 if time > self.span.start_ns:
                     return child, time
-        return None
+            elif time <= self.span.end_ns and (self.beside is None or child.start_ns < self.beside.start_ns):
+                self.beside = child
+        beside, self.beside = self.beside, None
+        if beside is None or beside.start_ns >= self.until or beside.span_id in self.taken:
+            return None
+        self.taken.add(beside.span_id)
+        return beside, self.until
