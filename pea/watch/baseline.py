@@ -42,26 +42,40 @@ class Tuning(msgspec.Struct, frozen=True):
     hour (with spans in points the same detector lost a third of its score on the second set).
     """
 
-    short_s: float = 2_470.0
-    long_s: float = 8_670.0
-    spread_s: float = 21_600.0
-    weights: tuple[float, float, float] = (1.0, 1.3, 2.0)  # of value, short and long mean
+    short_s: float = 4_200.0
+    long_s: float = 8_000.0
+    spread_s: float = 24_000.0
+    weights: tuple[float, float, float] = (1.0, 2.4, 1.4)  # of value, short and long mean
     novelty: float = 0.0156  # this weighted distance, as a part of the range, is an alarm
-    season: float = 0.022  # the same, of what is left of the value without its season
-    spread: float = 0.2
+    season: float = 0.036  # the same, of what is left of the value without its season
+    spread: float = 0.26
     flat: float = 6.0  # times the longest that the series has been flat before
-    refractory_s: float = 10_800.0  # for so long only something `escalation` times as unusual is news
-    escalation: float = 7.0
-    range_s: float = 12.5 * DAY_S  # in which the range remembered shrinks to 1/e
-    counts_s: float = 60 * DAY_S  # in which counts of visits do
-    lag: float = 0.15  # a mean counts as history after this part of its span: what is under way is not yet normal
-    enough: float = 0.36  # visits nearby that make a value normal
-    enough_share: float = 0.00017  # and this share of all visits on top
-    smoothing: float = 1.9  # a mean over w points weighs the newest by smoothing / (w + smoothing - 1)
-    season_gain: float = 0.27  # of a week's value in the profile
+    refractory_s: float = 43_200.0  # for so long only something `escalation` times as unusual is news
+    escalation: float = 4.0
+    range_s: float = 6 * DAY_S  # in which the range remembered shrinks to 1/e
+    counts_s: float = 40 * DAY_S  # in which counts of visits do
+    lag: float = 0.3  # a mean counts as history after this part of its span: what is under way is not yet normal
+    enough: float = 0.3  # visits nearby that make a value normal
+    enough_share: float = 0.00018  # and this share of all visits on top
+    smoothing: float = 1.8  # a mean over w points weighs the newest by smoothing / (w + smoothing - 1)
+    season_gain: float = 0.2  # of a week's value in the profile
     season_proof: float = 0.2  # the season counts when it forecasts better than the level by this part
-    caution: float = 0.2  # every alarm raises the threshold by this much (in logarithm) …
+    caution: float = 0.11  # every alarm raises the threshold by this much (in logarithm) …
     caution_least: float = -0.39  # … and silence at the asked rate lowers it again, as far as this
+
+
+class Row(msgspec.Struct, frozen=True):
+    """The whole state of one series, to be moved: a list has one entry for each column or track."""
+
+    columns: list[float]
+    mean: list[float]
+    low: list[float]
+    width: list[float]
+    counts: list[bytes]
+    waiting: list[bytes]
+    pushed: list[int]
+    since: list[int]
+    profile: bytes
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from pea.errors import ConfigError
 from pea.watch import baseline_cells as cells
 from pea.watch import baseline_season as season
-from pea.watch.baseline import DAY_S, LARGEST, TRACKS, WEEK_S, Settings, Tuning, View
+from pea.watch.baseline import DAY_S, LARGEST, TRACKS, WEEK_S, Row, Settings, Tuning, View
 
 SLOTS = 8  # of a mean on its way to be history
 FADES = 8  # steps in which counts lose 1/e
@@ -164,6 +164,35 @@ class Baselines:
         for array, size in zip(self._arrays(), sizes, strict=True):
             array[...] = np.frombuffer(state, array.dtype, array.size, start).reshape(array.shape)
             start += size
+
+    def take(self, row: int) -> Row:
+        """The state of one series."""
+        return Row(
+            columns=self._columns[:, row].tolist(),
+            mean=self._mean[:, row].tolist(),
+            low=self._low[:, row].tolist(),
+            width=self._width[:, row].tolist(),
+            counts=[one.tobytes() for one in self._counts[:, row]],
+            waiting=[one.tobytes() for one in self._waiting[:, row]],
+            pushed=self._pushed[:, row].tolist(),
+            since=self._since[:, row].tolist(),
+            profile=self._profile[row].tobytes(),
+        )
+
+    def put(self, row: int, state: Row) -> None:
+        """Make ``state`` that of a series; what was there is forgotten."""
+        for array, held in (
+            (self._columns, state.columns),
+            (self._mean, state.mean),
+            (self._low, state.low),
+            (self._width, state.width),
+            (self._pushed, state.pushed),
+            (self._since, state.since),
+        ):
+            array[:, row] = held
+        self._counts[:, row] = [np.frombuffer(one, np.uint8) for one in state.counts]
+        self._waiting[:, row] = [np.frombuffer(one, np.float32) for one in state.waiting]
+        self._profile[row] = np.frombuffer(state.profile, np.float32)
 
     def _arrays(self) -> tuple[NDArray[np.generic], ...]:
         return (
