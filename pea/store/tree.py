@@ -146,8 +146,9 @@ def _critical(
     """The stretches that the trace's end waited for, by span, latest first.
 
     From the end backwards: what a span waited for last is the child that ended last before that moment; where no child
-    was at work, the span itself is on the path. Where none ended before, the child that was at work already is. So the stretches do not overlap, and parallel work that ended earlier
-    is not on the path (Zhang et al., "CRISP: Critical Path Analysis of Large-Scale Microservice Architectures", 2022).
+    was at work, the span itself is on the path. Where none ended before, it is the child that was at work already. So
+    the stretches do not overlap, and parallel work that ended earlier is not on it (Zhang et al., "CRISP: Critical
+    Path Analysis of Large-Scale Microservice Architectures", 2022).
     """
     found: dict[Hashable, list[Stretch]] = {}
     stack = [_Frame(root, reach[root.span_id], children, reach)]
