@@ -1,6 +1,6 @@
 """What a cache lookup costs beside cachetools, cachebox and theine, and how often L2 hits beside the best policies.
 
-Public traces are read from the folder that PEA_BENCH_TRACES names (``*.trace.xz`` of big-endian 32-bit keys, or
+Public traces are read from ``cache-traces`` in the folder of data sets (``*.trace.xz`` of big-endian 32-bit keys, or
 ``*.trace.gz`` of numbers as text, as the simulator of Caffeine has them); zipf(0.99) is always there.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import lzma
-import os
 import random
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -23,6 +22,7 @@ import numpy as np
 import theine
 
 from pea.bench.cache_policies import lru, percent, s3_fifo, w_tinylfu
+from pea.bench.data import data_folder
 from pea.bench.figure import Figure
 from pea.bench.measure import Contender, Line, interleaved, line
 from pea.cache import Caches
@@ -43,9 +43,9 @@ POINTS_BUDGET = 1.0
 TIME_BUDGET = 0.35
 
 
-def cache() -> list[Line | Figure]:
-    """Everything about caches."""
-    return [*lookups(), *ratios()]
+def cache(data: Path | None = None) -> list[Line | Figure]:
+    """Everything about caches; ``data`` is the folder of public data sets."""
+    return [*lookups(), *ratios(data)]
 
 
 def lookups() -> list[Line | Figure]:
@@ -119,10 +119,10 @@ def _gets(names: Sequence[str], get: Callable[[str], object]) -> Contender:
     return Contender(run)
 
 
-def ratios() -> list[Line | Figure]:
+def ratios(data: Path | None = None) -> list[Line | Figure]:
     """L2's hit ratio and time on every trace and size, beside the policies at equal entries and theine."""
     found: list[Line | Figure] = []
-    for name, trace in traces().items():
+    for name, trace in traces(data).items():
         distinct = len(set(trace))
         for share in SHARES:
             limit = max(16, int(distinct * share))
@@ -130,13 +130,12 @@ def ratios() -> list[Line | Figure]:
     return found
 
 
-def traces() -> dict[str, Sequence[int]]:
+def traces(data: Path | None = None) -> dict[str, Sequence[int]]:
     """Requests by trace."""
     rng = random.Random(1)
     weights = [1 / rank**0.99 for rank in range(1, 50_001)]
     found: dict[str, Sequence[int]] = {"zipf(0.99)": rng.choices(range(50_000), weights, k=300_000)}
-    folder = os.environ.get("PEA_BENCH_TRACES")
-    for file in sorted(Path(folder).glob("*.trace.*")) if folder else ():
+    for file in sorted(((data or data_folder()) / "cache-traces").glob("*.trace.*")):
         name = file.name.partition(".")[0]
         if file.suffix == ".xz":
             keys = np.frombuffer(lzma.decompress(file.read_bytes()), ">i4")[:MOST_REQUESTS].tolist()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 import zipfile
@@ -22,13 +21,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from pea.bench.data import DATA_VARIABLE, data_folder
 from pea.bench.figure import Figure
 from pea.errors import ConfigError, PeaError
 from pea.watch.cause import rank_measured
 from pea.watch.cause_columns import MAX_SPANS, Place, TraceColumns
 from pea.watch.cause_profile import Measured, measure
 
-DATA_VARIABLE = "PEA_BENCH_DATA"
 SET = "nezha"  # the folder within DIR; files in DIR itself are taken too
 PAST = 8  # windows of earlier faults in the second row
 BUDGET_US = 5.0
@@ -62,11 +61,6 @@ class Ranks(msgspec.Struct, frozen=True):
     def top(self, most: int) -> float:
         """The percentage of cases whose culprit is among the first ``most``."""
         return 100.0 * sum(one is not None and one < most for one in self.positions) / max(len(self.positions), 1)
-
-
-def data_folder() -> Path:
-    """Where public data sets are: ``$PEA_BENCH_DATA``, else ``../shared/data`` beside the working folder."""
-    return Path(os.environ.get(DATA_VARIABLE) or "../shared/data")
 
 
 def files(folder: Path) -> list[Path]:

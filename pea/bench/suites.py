@@ -39,7 +39,7 @@ SUITES = {
         Suite("lag", "event-loop lag caused by draining and exporting spans", "pea.bench.lag", "lag", 45),
         Suite("http", "a traced route beside bare aiohttp", "pea.bench.http", "http", 45),
         Suite("start", "process start to /readyz, and memory", "pea.bench.start", "start", 20),
-        Suite("cache", "the cache tiers beside other caches", "pea.bench.cache", "cache", 60),
+        Suite("cache", "the cache tiers beside other caches", "pea.bench.cache", "cache", 60, takes_data=True),
         Suite("store", "the span store with a million spans", "pea.bench.store", "store", 90),
         Suite("cause", "root causes of public faults", "pea.bench.cause", "cause", 20, takes_data=True),
     )

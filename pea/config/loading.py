@@ -84,7 +84,7 @@ def _parse(text: str, path: Path | None) -> dict[str, Any]:
 
 
 # Variables that begin with PEA_ and are not settings.
-_NOT_SETTINGS = {"PEA_CONFIG", "PEA_REQUIRE_SERVICES", "PEA_URL", "PEA_TOKEN"}
+_NOT_SETTINGS = {"PEA_CONFIG", "PEA_REQUIRE_SERVICES", "PEA_URL", "PEA_TOKEN", "PEA_BENCH_DATA", "PEA_DIFFERENTIAL"}
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterable[tuple[str, Any]]:

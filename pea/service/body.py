@@ -109,7 +109,8 @@ def _finite(digits: str) -> float | int:
     number = float(digits)
     if not math.isfinite(number):
         raise MalformedJson(f"{digits[:MAX_KEY_SHOWN]} is beyond what a number can hold", where="body")
-    return int(number) if number.is_integer() and abs(number) <= MAX_EXACT_FLOAT else number
+    whole = number.is_integer() and abs(number) <= MAX_EXACT_FLOAT and (number or math.copysign(1.0, number) > 0)
+    return int(number) if whole else number
 
 
 def _depth(value: Any) -> int:

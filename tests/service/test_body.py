@@ -68,6 +68,7 @@ def test_numbers_hold():
     """A number is kept as it is or refused, never turned into infinity."""
     assert parse(b"[1e308, -0.0, 12345678901234567890]") == [1e308, -0.0, 12345678901234567890]
     assert math.copysign(1, parse(b"-0.0")) == -1
+    assert [type(number) for number in parse(b"[3.0, 3.5, 1e3, 1e300]")] == [int, float, int, float]
     for beyond in (b"1e309", b"-1e999", b"Infinity", b"-Infinity", b"9" * 5_000):
         with pytest.raises(MalformedJson):
             parse(beyond)

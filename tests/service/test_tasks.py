@@ -194,7 +194,7 @@ async def test_cancel_of_a_waiting_task_is_immediate(serve, agents):
 
 async def test_a_forgotten_task_is_gone(serve, agents):
     """A task that ended and was evicted answers 410 with how it ended; one that never was, 404."""
-    async with serve(agents["echo"](), runtime__history=1) as site:
+    async with serve(agents["echo"](), runtime__history=1, runtime__history_keep=0) as site:
         first = await site.task("echo.say", words="a")
         await site.task("echo.say", words="b")
         for method in ("GET", "DELETE"):
