@@ -39,10 +39,12 @@ class Detector:
         self._running: asyncio.Task[None] | None = None
         self._undo: list[Callable[[], None]] = []
 
-    def start(self, chronicle: Chronicle, telemetry: Telemetry, url: str, path: Path | None) -> None:
-        """Begin to watch; rules, numpy and all are loaded in a thread, so that the start is not held up."""
+    def start(
+        self, chronicle: Chronicle, telemetry: Telemetry, url: str, path: Path | None, after: asyncio.Task[None]
+    ) -> None:
+        """Begin to watch once ``after`` has ended: rules and numpy are loaded when the agents' start is over."""
         if self._settings.watch.on and self._running is None:
-            self._running = asyncio.create_task(self._run(chronicle, telemetry, url, path), name="pea-watch")
+            self._running = asyncio.create_task(self._run(chronicle, telemetry, url, path, after), name="pea-watch")
 
     async def close(self) -> None:
         """Stop watching, and write what must survive."""
@@ -65,7 +67,10 @@ class Detector:
             self.watcher.use(rules)
             _log.info("%d alert rules are in use", len(rules.rules))
 
-    async def _run(self, chronicle: Chronicle, telemetry: Telemetry, url: str, path: Path | None) -> None:
+    async def _run(
+        self, chronicle: Chronicle, telemetry: Telemetry, url: str, path: Path | None, after: asyncio.Task[None]
+    ) -> None:
+        await asyncio.wait([after])
         self.watcher = await asyncio.to_thread(self._make, chronicle, telemetry, url, path)
         watcher = self.watcher
         consumers = chronicle.inlet.consumers

@@ -86,10 +86,10 @@ class Service:
             ) from error
         self._port = self._runner.addresses[0][1]
         self._starting = asyncio.create_task(self.runtime.start(), name="pea-start")
-        self._watch()
+        self._watch(self._starting)
 
-    def _watch(self) -> None:
-        """Have the detector watch every span; what fires is on the dashboard."""
+    def _watch(self, starting: asyncio.Task[None]) -> None:
+        """Have the detector watch every span once the agents have started; what fires is on the dashboard."""
         chronicle, board, detector = self.app[HOLDER].chronicle, self.app[BOARD], self.app[DETECTOR]
         if chronicle is None:
             return
@@ -100,7 +100,7 @@ class Service:
         state = self.runtime.settings.state
         path = Path(state) / "alerts.json" if state else None
         detector.on_open.append(show)
-        detector.start(chronicle, self.runtime.telemetry, self.url, path)
+        detector.start(chronicle, self.runtime.telemetry, self.url, path, starting)
 
     async def ready(self) -> None:
         """Wait until every agent's start has ended; raises what kept the runtime from starting."""
