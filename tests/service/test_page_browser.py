@@ -1,4 +1,4 @@
-"""The pages in a real browser: they load without a complaint, figures are live, a chart point leads to its waterfall."""
+"""The pages in a real browser: they load without a complaint, are live, and a chart point leads to its waterfall."""
 
 import os
 import time
