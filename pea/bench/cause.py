@@ -33,6 +33,7 @@ PAST = 8  # windows of earlier faults in the second row
 BUDGET_US = 5.0
 TOP_1, TOP_3 = 86.0, 94.0
 MAX_FILE_BYTES = 256 << 20
+_NORMAL, _TRACE = "normal_", "_trace"
 _FIELDS = ("trace", "par", "svc", "op", "start_us", "dur_us")
 
 
@@ -64,7 +65,9 @@ class Ranks(msgspec.Struct, frozen=True):
 
 
 def files(folder: Path) -> list[Path]:
-    """The sets of faults in a folder, by name; ConfigError when there are none."""
+    """The sets of faults in a folder, by name, or the one file given; ConfigError when there are none."""
+    if folder.is_file():
+        return [folder]
     found = sorted({*folder.glob("*.npz"), *(folder / SET).glob("*.npz")})
     if not found:
         raise ConfigError(
@@ -84,10 +87,11 @@ def load(path: Path) -> FaultSet:
             meta = json.loads(str(arrays["meta"]))
             cases = tuple(Case(one["key"], one["day"], one["root"]) for one in meta["cases"])
             words = tuple(meta["svcs"]), tuple(meta["ops"])
-            days = dict.fromkeys(case.day for case in cases)
+            firsts = [name for name in arrays.files if name.startswith(_NORMAL) and name.endswith(_TRACE)]
+            days = sorted(name[len(_NORMAL) : -len(_TRACE)] for name in firsts)
             return FaultSet(
                 cases=cases,
-                normal={day: _window(arrays, f"normal_{day}", *words) for day in days},
+                normal={day: _window(arrays, _NORMAL + day, *words) for day in days},
                 faults={case.key: _window(arrays, case.key, *words) for case in cases},
             )
     except (KeyError, IndexError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
@@ -95,15 +99,19 @@ def load(path: Path) -> FaultSet:
 
 
 def rank(found: FaultSet, *, past: int = 0) -> Ranks:
-    """Rank the causes of every fault against its day's normal window and the ``past`` faults before it."""
+    """Rank the causes of every fault against its day's normal window and the ``past`` faults before it.
+
+    A day without a normal window is compared with those of the other days.
+    """
     spans = sum(len(window) for window in (*found.normal.values(), *found.faults.values()))
     began = time.process_time_ns()
     normal = {day: measure(window) for day, window in found.normal.items()}
     faults = {key: measure(window) for key, window in found.faults.items()}
     positions = []
     for at, case in enumerate(found.cases):
-        before: list[Measured] = [normal[case.day], *(faults[one.key] for one in found.cases[max(at - past, 0) : at])]
-        positions.append(_position(before, faults[case.key], case.root))
+        usual = [normal[case.day]] if case.day in normal else list(normal.values())
+        earlier = [faults[one.key] for one in found.cases[max(at - past, 0) : at]]
+        positions.append(_position([*usual, *earlier], faults[case.key], case.root))
     return Ranks(tuple(positions), (time.process_time_ns() - began) / 1e3 / max(spans, 1))
 
 

@@ -84,7 +84,8 @@ def _blame_rates(after: Profile, before: Profile) -> list[Evidence]:
     """Children per parent, more or fewer than before.
 
     What all of a parent's callees have in common is the parent's own (as in `by_ends`). One kind of call that rises
-    while another to the same owner falls is another mix of input: only the net part of the change counts.
+    while another to the same owner falls is another mix of input: only the net part of the change counts, unless the
+    call was never seen before.
     """
     found: list[Evidence] = []
     for parent, by_owner in _children(after, before).items():
@@ -96,7 +97,7 @@ def _blame_rates(after: Profile, before: Profile) -> list[Evidence]:
             net = abs(sum(moved.values())) / gross if gross else 0.0
             changes[owner] = max(
                 (
-                    (net * changed(now.spans, among, then.spans, among_before), child)
+                    ((net if then.spans else 1.0) * changed(now.spans, among, then.spans, among_before), child)
                     for child, (now, then) in children.items()
                 ),
                 key=lambda one: abs(one[0]),

@@ -33,6 +33,14 @@ def test_a_folder_without_sets_is_refused(tmp_path):
     assert str(tmp_path) in str(caught.value)
 
 
+def test_a_day_without_a_normal_window_borrows_another(tmp_path):
+    """The case is ranked against what there is."""
+    case = {"cases": [{"key": "c0", "day": "other", "root": "a"}], "svcs": ["a", "b"], "ops": ["x"]}
+    path = write(tmp_path / "set.npz", meta=json.dumps(case))
+    assert bench.files(path) == [path]
+    assert bench.rank(bench.load(path), past=3).positions == (None,)
+
+
 def write(path: Path, **changes: object) -> Path:
     arrays: dict[str, object] = {
         "meta": json.dumps({"cases": [{"key": "c0", "day": "d", "root": "a"}], "svcs": ["a", "b"], "ops": ["x"]})
