@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING
 
 import click
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 def command(settings: Settings, first: str | None) -> None:
     """Start the service and show where it is."""
     needs_workspace(settings)
-    asyncio.run(_serve(settings, first))
+    gc.disable()  # until all is imported and ready: nothing of it is garbage, and looking for some takes a sixth of it
+    try:
+        asyncio.run(_serve(settings, first))
+    finally:
+        gc.enable()
     from pea.cli.leaving import leave
 
     leave(0)
@@ -57,8 +62,11 @@ async def _greet(service: Service, first: str | None) -> None:
     """Wait until the agents are there, say where everything is, and show one task if one was asked for."""
     from pea.telemetry.pauses import shorten_pauses
 
-    await service.ready()
-    shorten_pauses()
+    try:
+        await service.ready()
+        shorten_pauses()
+    finally:
+        gc.enable()
     runtime = service.runtime
     records = list(runtime.directory.records)
     ready = [record for record in records if record.state == "ready"]

@@ -16,7 +16,6 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
-import structlog
 from opentelemetry.trace import Link, Span
 
 from pea.cache import Caches, Namespace
@@ -27,7 +26,7 @@ from pea.runtime.contract import Capability
 from pea.runtime.deadline import DeadlineTable, Expired
 from pea.runtime.directory import Directory
 from pea.runtime.retry import backoff_s, worth_retrying
-from pea.telemetry import Tracer, names
+from pea.telemetry import Tracer, get_logger, names
 from pea.version import __version__
 
 _STEP = names.SPAN_STEP + " "
@@ -71,7 +70,7 @@ class Dispatcher:
         self.caches = Caches(settings, tracer)
         # Whose answers these are: a cache on disk or in Redis outlives the configuration, and the code.
         self._world = f"{__version__}|{settings.workspace}|{settings.user!r}|{settings.zone}"
-        self.logger = structlog.get_logger("pea.agents")
+        self.logger = get_logger("pea.agents")
         self._directory = directory
         self._tracer = tracer
         self._routes: dict[str, Route] = {}

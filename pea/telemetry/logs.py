@@ -12,10 +12,10 @@ from collections.abc import MutableMapping
 from typing import Any, TextIO
 
 import msgspec
-import structlog
 from opentelemetry import trace
 
 from pea.config import LogSettings
+from pea.telemetry.structured import structlog
 
 Event = MutableMapping[str, Any]
 
@@ -39,7 +39,10 @@ def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> No
         structlog.processors.StackInfoRenderer(),
     ]
     renderer: list[structlog.typing.Processor] = (
-        [make_printable, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        [
+            make_printable,
+            structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback),
+        ]
         if console
         else [structlog.processors.format_exc_info, render_json]
     )
