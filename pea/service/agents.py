@@ -88,7 +88,8 @@ async def listing(request: web.Request) -> web.Response:
     """All agents with their health and figures."""
     runtime = request.app[STATE].runtime
     records = list(runtime.directory.records)
-    whole = {found.agent: _figures(found) for found in runtime.telemetry.figures() if not found.capability}
+    measured = await runtime.telemetry.gather_figures()
+    whole = {found.agent: _figures(found) for found in measured if not found.capability}
     healths = await asyncio.gather(*(runtime.health(record.name) for record in records))
     shown = [
         AgentJson(**_common(record, health), figures=whole.get(record.name))
@@ -101,7 +102,8 @@ async def show(request: web.Request) -> web.Response:
     """One agent, with figures by capability."""
     runtime = request.app[STATE].runtime
     record = runtime.directory.record(request.match_info["name"])
-    figures = {found.capability: _figures(found) for found in runtime.telemetry.figures(record.name)}
+    measured = await runtime.telemetry.gather_figures(record.name)
+    figures = {found.capability: _figures(found) for found in measured}
     whole = figures.pop("", None)
     health = await runtime.health(record.name)
     return json_answer(AgentDetail(**_common(record, health), figures=whole, by_capability=figures))

@@ -57,7 +57,7 @@ async def readyz(request: web.Request) -> web.Response:
 async def metrics(request: web.Request) -> web.Response:
     """Everything measured, for Prometheus."""
     telemetry = request.app[STATE].runtime.telemetry
-    body, content_type = telemetry.exposition(request.headers.get("Accept"))
+    body, content_type = await telemetry.scrape(request.headers.get("Accept"))
     return web.Response(body=body, headers={"Content-Type": content_type})
 
 

@@ -164,6 +164,12 @@ class Telemetry:
         """Calls, errors and latencies by agent and capability since the start; see `CallFigures`."""
         return call_figures(self.metrics, agent)
 
+    async def gather_figures(self, agent: str | None = None) -> list[CallFigures]:
+        """`figures` for a busy loop, worked out in a thread that gives way."""
+        from pea.telemetry.otlp_metrics import breathe
+
+        return await _aside(lambda: call_figures(self.metrics, agent, breathe))
+
     def status(self) -> Status:
         """What became of the spans, and what went wrong."""
         buffer = self.provider.buffer

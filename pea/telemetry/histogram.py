@@ -75,6 +75,11 @@ class Histogram:
             return
         if other.scale < self.scale:
             self._downscale(self.scale - other.scale)
+        if other.scale == self.scale:
+            first, last = other.offset, other.offset + other.counts.size - 1
+            if not self._make_room(first, last):  # bucket by bucket, which is nearly always so
+                self.counts[first - self.offset : last - self.offset + 1] += other.counts
+                return
         indexes = np.arange(other.offset, other.offset + other.counts.size) >> (other.scale - self.scale)
         indexes >>= self._make_room(int(indexes[0]), int(indexes[-1]))
         np.add.at(self.counts, indexes - self.offset, other.counts)
@@ -87,15 +92,18 @@ class Histogram:
 
     def quantile(self, q: float) -> float:
         """The value of rank ``ceil(q * count)``, exact but for half a bucket; NaN when nothing was counted."""
+        return self.quantiles(q)[0]
+
+    def quantiles(self, *qs: float) -> list[float]:
+        """Several quantiles, each as `quantile` gives it."""
         if not self.count:
-            return math.nan
-        rank = min(max(math.ceil(q * self.count), 1), self.count)
-        if rank <= self.zero_count:
-            return 0.0
-        reached = np.cumsum(self.counts)
-        index = self.offset + int(np.searchsorted(reached, rank - self.zero_count))
-        middle = _middle(index, self.scale)
-        return min(max(middle, self.low), self.high)
+            return [math.nan] * len(qs)
+        ranks = [min(max(math.ceil(q * self.count), 1), self.count) - self.zero_count for q in qs]
+        places = np.searchsorted(np.cumsum(self.counts), ranks).tolist()
+        return [
+            min(max(_middle(self.offset + place, self.scale), self.low), self.high) if rank > 0 else 0.0
+            for rank, place in zip(ranks, places, strict=True)
+        ]
 
     @property
     def mean(self) -> float:

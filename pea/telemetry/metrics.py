@@ -116,6 +116,11 @@ class MetricStore:
 
         return remove
 
+    def of(self, metric: str) -> list[Series]:
+        """The series of one metric, live: hold ``lock`` while one of them is read or folded."""
+        with self.lock:
+            return list(self._series.get(metric, {}).values())
+
     def histograms(self, metric: str) -> list[Distribution]:
         """The series of one metric since the start, at full resolution."""
         with self.lock:

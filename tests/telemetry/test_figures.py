@@ -58,3 +58,16 @@ def test_process_figures_are_the_operating_systems():
     assert figures.cpu_utilization() == later
     assert not math.isnan(later)
     assert figures._handle().pid == os.getpid()
+
+
+async def test_figures_gathered_aside_are_the_same(make_telemetry):
+    """Off the loop or on it: one answer, for one agent and for all."""
+    telemetry = make_telemetry()
+    for n in range(1, 50):
+        telemetry.metrics.observe(CALL, n / 1000, ("calendar", f"calendar.{n % 3}", None if n % 5 else "timeout"))
+        telemetry.metrics.observe(CALL, n, ("travel", None, None))
+    assert await telemetry.gather_figures() == telemetry.figures()
+    found = await telemetry.gather_figures("calendar")
+    assert found == telemetry.figures("calendar")
+    assert [one.count for one in found] == [49, 16, 17, 16]
+    assert [one.errors for one in found] == [9, 3, 3, 3]
