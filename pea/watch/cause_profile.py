@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from pea.watch.cause_columns import Ints, Owner, Place, TraceColumns
+from pea.watch.cause_path import Flags, on_path
 
 FLOOR_NS = 300_000  # added to every self time: a change of microseconds is no cause
 POWER = 0.25  # between the geometric mean (0), blind to tails, and the mean (1), made of nothing else
@@ -30,12 +31,12 @@ class Edge(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """Sums over the spans of an edge: how many, (self + floor)^`POWER`, its square, and self time in ns."""
+    """Sums over an edge's spans: how many, (self + floor)^`POWER`, its square; self time in ns on critical paths."""
 
     spans: float
     power: float
     square: float
-    self_ns: float
+    critical_ns: float
 
 
 class Visits(NamedTuple):
@@ -117,7 +118,7 @@ def measure(columns: TraceColumns) -> Measured:
     edges, edge = _edges(columns, children)
     profile = Profile(
         traces=len(columns.trace_ids),
-        timings=dict(zip(edges, _timings(edge, self_ns, len(edges)), strict=True)),
+        timings=dict(zip(edges, _timings(edge, self_ns, on_path(columns), len(edges)), strict=True)),
         visits=dict(zip(columns.places, _visits(columns.place, children, failed, len(columns.places)), strict=True)),
         failures=dict(zip(edges, _visits(edge, children, failed, len(edges)), strict=True)),
         steps=_steps(columns, edges, edge),
@@ -182,13 +183,13 @@ def _edges(columns: TraceColumns, children: Ints) -> tuple[tuple[Edge, ...], Int
     return edges, edge.astype(np.int64)
 
 
-def _timings(edge: Ints, self_ns: Ints, count: int) -> list[Timing]:
+def _timings(edge: Ints, self_ns: Ints, path: Flags, count: int) -> list[Timing]:
     power = (self_ns + FLOOR_NS).astype(np.float64) ** POWER
     sums = [
         np.bincount(edge, minlength=count),
         np.bincount(edge, weights=power, minlength=count),
         np.bincount(edge, weights=power * power, minlength=count),
-        np.bincount(edge, weights=self_ns, minlength=count),
+        np.bincount(edge, weights=self_ns * path, minlength=count),
     ]
     return [Timing(*row) for row in zip(*(one.tolist() for one in sums), strict=True)]
 

@@ -10,15 +10,15 @@ from pea.watch.cause_profile import Edge, Profile, Timing
 
 _NOTHING = Timing(0, 0, 0, 0)
 _SHARE_POWER = 0.25  # a place with a hundredth of the added time counts a third of one with all of it
-_LEAST_SHARE = 0.001
+_LEAST_SHARE = 0.0001
 
 
 def added_shares(after: Profile, before: Profile) -> dict[Edge, float]:
-    """Each edge's share of the self time that a trace has more than before; edges that did not add are left out."""
+    """Each edge's share of what critical paths have more of its self time than before; 0 is left out."""
     added: dict[Edge, float] = {}
     for edge, timing in after.timings.items():
-        then = before.timings.get(edge, _NOTHING).self_ns / max(before.traces, 1)
-        more = timing.self_ns / max(after.traces, 1) - then
+        then = before.timings.get(edge, _NOTHING).critical_ns / max(before.traces, 1)
+        more = timing.critical_ns / max(after.traces, 1) - then
         if more > 0:
             added[edge] = more
     total = sum(added.values())
