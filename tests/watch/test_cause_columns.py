@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pea.telemetry import names as n
-from pea.telemetry.record import ERROR, Origin, SpanRecord
+from pea.telemetry.provider import TracerProvider
+from pea.telemetry.record import ERROR, Inlet, Origin, SpanRecord
 from pea.watch import cause_columns
 from pea.watch.cause import rank_causes
 from pea.watch.cause_columns import MAX_DURATION_NS, OTHER, TraceColumns, columns
@@ -196,3 +197,24 @@ def test_any_spans_can_be_ranked(kind, data):
     assert scores == sorted(scores, reverse=True)
     assert all(np.isfinite(score) and score >= 0 for score in scores)
     assert all(0 <= cause.share <= 1.0001 for cause in causes)
+
+
+def test_spans_of_the_tracer_become_columns():
+    """What the drain hands on: a task, its wait as a leaf, an agent's call, a step that fails within it."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    tracer = provider.get_tracer("pea")
+    about = {n.GEN_AI_AGENT_NAME: "travel", n.PEA_CAPABILITY: "travel.plan"}
+    with tracer.span("task travel.plan") as task:
+        task.leaf(n.SPAN_QUEUE_WAIT, task.start_time, task.start_time + 5, {})
+        with (
+            tracer.span("invoke_agent travel", about),
+            pytest.raises(LookupError),
+            tracer.span("step routes", {n.PEA_STEP_NAME: "routes"}),
+        ):
+            raise LookupError
+    inlet = Inlet()
+    table = columns([[inlet.record(one) for one in provider.buffer.take()]])
+    named = dict(zip(operations(table), owners(table), strict=True))
+    assert named["travel.plan"] == named["step routes"] == "travel"
+    assert named["task travel.plan"] == named[n.SPAN_QUEUE_WAIT] != "travel"
+    assert measure(table).first_failed.tolist() == [int(name == "step routes") for name in operations(table)]
