@@ -30,6 +30,7 @@ from pea.service.dashboard_usage import Usage, UsageReader
 from pea.service.task_json import TaskJson, task_json
 from pea.store import Chronicle
 from pea.store.rates import bucket_of
+from pea.telemetry.loop_lag import Culprit
 from pea.watch.health import Health, Signs, health
 from pea.watch.recommend import AgentPattern, Recommendation, SystemPattern, recommend
 from pea.watch.trends import error_trend, growth_per_hour, response_trend, throughput_trend
@@ -255,7 +256,7 @@ class Board:
             running=self.runtime.scheduler.running if ready else 0,
             concurrency=self.runtime.settings.runtime.concurrency,
             tiers=self.pulse.requests.tiers,
-            stalls=tuple((_place(culprit.where), culprit.blocked_s) for culprit in telemetry.monitor.culprits),
+            stalls=tuple((_place(culprit), culprit.blocked_s) for culprit in telemetry.monitor.culprits),
             spans_dropped=telemetry.provider.buffer.dropped,
         )
         return recommend(system, [_pattern(row, windows[row.name]) for row in rows if row.name in windows])
@@ -275,9 +276,10 @@ def _pattern(row: AgentRow, window: Window) -> AgentPattern:
     )
 
 
-def _place(where: str) -> str:
-    """The file's last parts and the function: a page needs no home directory."""
-    path, _, rest = where.partition(":")
+def _place(culprit: Culprit) -> str:
+    """The innermost frame that is not the import system's: its file's last parts and the function."""
+    frames = [frame for frame in culprit.stack if not frame.startswith("<frozen ")]
+    path, _, rest = (frames[-1] if frames else culprit.where).partition(":")
     return "/".join(path.split("/")[-3:]) + (f":{rest}" if rest else "")
 
 

@@ -11,6 +11,7 @@ from pea import Runtime, Settings
 from pea.service import Service
 from pea.service.chronicle import HOLDER
 from pea.service.dashboard import BOARD
+from pea.service.dashboard_board import Board
 from pea.service.dashboard_charts import charts, mean_lag_s
 from pea.service.dashboard_pulse import MAX_AGENTS, SERIES, SLOTS, STEP_S, Pulse
 from pea.store.series import STEP_S as SERIES_STEP_S
@@ -166,7 +167,7 @@ async def test_the_whole(site):
     assert rows["echo"]["metrics"]["reliability"]["errors_by_type"]
     assert rows["gate"]["metrics"]["resources"]["heap_bytes"] is None
     assert body["system"]["resources"]["memory_bytes"] > 1e6
-    assert body["alerts"] is None
+    assert not body["alerts"]
     assert body["charts"]["window"] == "1h"
     assert len(body["tasks"]) == 2
     assert body["collected_ms"] >= 0
@@ -187,11 +188,13 @@ async def test_trouble_lowers_health(serve, agents):
 
 
 async def test_alerts_have_their_place(site):
-    """Once a detector is set its alerts are shown, and count for health."""
-    site.service.app[BOARD].alerts = lambda: [{"name": "p95", "severity": "high"}]
-    _, body = await site.send("GET", "/v1/dashboard")
-    assert body["alerts"] == [{"name": "p95", "severity": "high"}]
-    assert "1 high alert firing" in body["overview"]["health"]["lowered_by"][0]["reason"]
+    """Without a detector there are no alerts to speak of; with one they are shown, and count for health."""
+    board = Board(site.service.runtime)
+    assert (await board.collect()).alerts is None
+    board.alerts = lambda: [{"name": "p95", "severity": "high"}]
+    found = await board.collect()
+    assert found.alerts == [{"name": "p95", "severity": "high"}]
+    assert "1 high alert firing" in found.overview.health.lowered_by[0].reason
 
 
 async def test_series_outlive_the_service(agents, tmp_path):

@@ -12,7 +12,7 @@ const LIVE = new Set(["queued", "running"]);
 const seconds = (value) => milliseconds(value === null || value === undefined ? value : 1e3 * value);
 
 const charts = [
-  new Chart(find("chart-response"), { title: "Response time", unit: seconds, height: 190, lines: [{ name: "p50", series: "p50", class: "one" }, { name: "p95", series: "p95", class: "two" }, { name: "p99", series: "p99", class: "three" }] }),
+  new Chart(find("chart-response"), { title: "Response time", unit: seconds, height: 190, logarithmic: true, lines: [{ name: "p50", series: "p50", class: "one" }, { name: "p95", series: "p95", class: "two" }, { name: "p99", series: "p99", class: "three" }] }),
   new Chart(find("chart-rate"), { title: "Throughput", unit: rate, lines: [{ name: "requests", series: "rate", class: "one" }] }),
   new Chart(find("chart-errors"), { title: "Error rate", unit: percent, least: 0.01, most: 1, lines: [{ name: "errors", series: "errors", class: "error" }] }),
   new Chart(find("chart-cpu"), { title: "CPU", unit: percent, least: 0.1, most: 1, height: 110, lines: [{ name: "CPU", series: "cpu", class: "four" }] }),

@@ -14,9 +14,9 @@ function round(value) {
 
 export class Chart {
   // lines: {name, series, class}; unit: how a value is written; least: the least that the axis reaches; scale: what is
-  // round on the axis.
-  constructor(figure, { title, lines, unit, least = 0, height = 150, most = Infinity, scale = 1 }) {
-    Object.assign(this, { figure, title, lines, unit, least, height, most, scale, at: null, data: null });
+  // round on the axis; logarithmic: powers of ten, for what spans several.
+  constructor(figure, { title, lines, unit, least = 0, height = 150, most = Infinity, scale = 1, logarithmic = false }) {
+    Object.assign(this, { figure, title, lines, unit, least, height, most, scale, logarithmic, at: null, data: null });
     this.now = element("span", { class: "now" });
     this.caption = element("figcaption", {}, element("span", { class: "chart-title", text: title }), this.now);
     this.box = element("div", { class: "plot", tabindex: "0", role: "group", "aria-label": `${title}: arrow keys move along the time, Enter opens a trace` });
@@ -38,17 +38,34 @@ export class Chart {
   get count() { return this.data?.series[this.lines[0].series]?.length ?? 0; }
 
   x(place) { return LEFT + (place / Math.max(this.count - 1, 1)) * (this.width - LEFT - RIGHT); }
-  y(value) { return this.height - BOTTOM - (value / this.top) * (this.height - TOP - BOTTOM); }
+  y(value) {
+    const high = this.height - TOP - BOTTOM;
+    if (!this.logarithmic) return this.height - BOTTOM - (Math.min(value, this.top) / this.top) * high;
+    const share = Math.log10(Math.max(value, this.bottom) / this.bottom) / Math.log10(this.top / this.bottom);
+    return this.height - BOTTOM - share * high;
+  }
+
+  // What the axis spans, and where its lines are: powers of ten, or nought, half and whole.
+  reach(found) {
+    this.bottom = 0;
+    if (this.logarithmic) {
+      const low = Math.floor(Math.log10(Math.max(Math.min(...found, 1), 1e-6))), high = Math.max(Math.ceil(Math.log10(Math.max(...found, 1e-6))), low + 1);
+      [this.bottom, this.top] = [10 ** low, 10 ** high];
+      return Array.from({ length: high - low + 1 }, (_, step) => 10 ** (low + step));
+    }
+    this.top = Math.min(this.scale * round(Math.max(this.least, ...found.map((value) => (value * 1.05) / this.scale), 1e-9)), this.most);
+    return [0, this.top / 2, this.top];
+  }
 
   draw() {
     this.width = this.box.clientWidth;
     if (!this.count || !this.width) return;
     const found = this.lines.flatMap((line) => this.data.series[line.series]).filter((value) => value !== null);
-    this.top = Math.min(this.scale * round(Math.max(this.least, ...found.map((value) => (value * 1.05) / this.scale), 1e-9)), this.most);
+    const marks = this.reach(found);
     const drawing = svg("svg", { viewBox: `0 0 ${this.width} ${this.height}`, width: this.width, height: this.height, "aria-hidden": "true" });
-    for (const part of [0, 0.5, 1]) {
-      const y = this.y(part * this.top);
-      drawing.append(svg("line", { class: "grid", x1: LEFT, x2: this.width - RIGHT, y1: y, y2: y }), svg("text", { class: "tick", x: LEFT - 8, y: y + 4, "text-anchor": "end", text: this.unit(part * this.top) }));
+    for (const mark of marks) {
+      const y = this.y(mark);
+      drawing.append(svg("line", { class: "grid", x1: LEFT, x2: this.width - RIGHT, y1: y, y2: y }), svg("text", { class: "tick", x: LEFT - 8, y: y + 4, "text-anchor": "end", text: this.unit(mark) }));
     }
     const wide = this.width > 420 ? [0, 1 / 3, 2 / 3, 1] : [0, 1];
     for (const part of wide) {
@@ -77,7 +94,7 @@ export class Chart {
       else if (run.length) parts.push(svg("polyline", { class: `line ${line.class}`, points: run.map((pair) => pair.map((value) => value.toFixed(1)).join(",")).join(" ") }));
       run = [];
     };
-    this.data.series[line.series].forEach((value, place) => (value === null ? end() : run.push([this.x(place), this.y(Math.min(value, this.top))])));
+    this.data.series[line.series].forEach((value, place) => (value === null ? end() : run.push([this.x(place), this.y(value)])));
     end();
     return parts;
   }
@@ -99,7 +116,7 @@ export class Chart {
     const said = [element("time", { text: clock(this.time(this.at)) })];
     for (const line of this.lines) {
       const value = this.data.series[line.series][this.at];
-      if (value !== null) this.cursor.append(svg("circle", { class: `dot ${line.class}`, cx: x, cy: this.y(Math.min(value, this.top)), r: 4 }));
+      if (value !== null) this.cursor.append(svg("circle", { class: `dot ${line.class}`, cx: x, cy: this.y(value), r: 4 }));
       said.push(element("span", { class: line.class, text: `${line.name} ${this.unit(value)}` }));
     }
     if (this.data.exemplars[this.at]) said.push(element("span", { class: "hint", text: "↵ trace" }));

@@ -66,7 +66,8 @@ function draw(trace) {
   const link = find("download");
   link.href = `/v1/traces/${trace.trace_id}/otlp`;
   link.download = `${trace.trace_id}.otlp.json`;
-  const worst = trace.rows.find((row) => row.status === "error");
+  // Where an error went up through several spans, it began in the deepest.
+  const worst = trace.rows.filter((row) => row.status === "error").reduce((deepest, row) => (row.depth > (deepest?.depth ?? -1) ? row : deepest), null);
   waterfall.show(location.hash.slice(1) || worst?.id || trace.rows[0].id, false);
 }
 

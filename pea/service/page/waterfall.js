@@ -64,7 +64,7 @@ export class Waterfall {
       if (!this.filter && this.folded.has(row.id)) place += row.inside;
     }
     this.spacer.style.height = `${this.seen.length * this.height}px`;
-    this.box.style.height = `${Math.min(this.seen.length, 18) * this.height + 2}px`;
+    this.box.style.height = `${Math.min(this.seen.length, 24) * this.height + 2}px`;
     this.box.setAttribute("aria-rowcount", this.seen.length);
     for (const node of this.drawn.values()) node.remove();
     this.drawn.clear();
