@@ -12,6 +12,7 @@ gives the same figures and takes over from the other through `save` and `restore
 from __future__ import annotations
 
 import enum
+import math
 
 import msgspec
 
@@ -61,6 +62,7 @@ class Tuning(msgspec.Struct, frozen=True):
     season_gain: float = 0.2  # of a week's value in the profile
     season_proof: float = 0.2  # the season counts when it forecasts better than the level by this part
     caution: float = 0.11  # every alarm raises the threshold by this much (in logarithm) …
+    caution_start: float = 0.4  # … it starts higher by this for each factor e that is asked for below one a day …
     caution_least: float = -0.39  # … and silence at the asked rate lowers it again, as far as this
 
 
@@ -84,3 +86,8 @@ class Settings(msgspec.Struct, frozen=True):
     false_alarms: float = 1.0
     learn_s: float = DAY_S
     tuning: Tuning = Tuning()
+
+    @property
+    def first_caution(self) -> float:
+        """What the threshold of a new series is raised by, in logarithm."""
+        return max(-self.tuning.caution_start * math.log(self.false_alarms), self.tuning.caution_least)

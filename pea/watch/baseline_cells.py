@@ -27,7 +27,7 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-_OUTWARD = np.arange(1, REACH + 1)
+_RINGS = tuple(np.arange(first, past) for first, past in ((1, 3), (3, 9), (9, 25), (25, REACH + 1)))
 
 
 def first_grid(values: Floats) -> tuple[Floats, Floats]:
@@ -62,15 +62,18 @@ def visit(counts: Bytes, rows: Rows, cells: Rows, visits: Floats) -> None:
 
 
 def distance(counts: Bytes, rows: Rows, cells: Rows, enough: Floats) -> Floats:
-    """How far each cell is from ``enough`` visits, in cells."""
+    """How far each cell is from ``enough`` visits, in cells; looked for in rings, as most find them near."""
     kappa = enough * UNIT
-    own = counts[rows, cells].astype(np.float64)
-    found = np.maximum(0.0, 1 - own / kappa)
-    new = np.flatnonzero(found > 0)
-    if len(new):
-        beside = _beside(counts, rows[new], cells[new])
-        within = own[new, None] + np.cumsum(beside, axis=1)
-        found[new] += np.maximum(0.0, 1 - within / kappa[new, None]).sum(axis=1)
+    within = counts[rows, cells].astype(np.float64)
+    found = np.maximum(0.0, 1 - within / kappa)
+    left = np.flatnonzero(found > 0)
+    for ring in _RINGS:
+        if not len(left):
+            break
+        sums = within[left, None] + np.cumsum(_beside(counts, rows[left], cells[left], ring), axis=1)
+        found[left] += np.maximum(0.0, 1 - sums / kappa[left, None]).sum(axis=1)
+        within[left] = sums[:, -1]
+        left = left[sums[:, -1] < kappa[left]]
     return found
 
 
@@ -79,10 +82,12 @@ def fade(counts: Bytes, rows: Rows) -> None:
     counts[rows] = (counts[rows] * np.float32(FADED)).astype(np.uint8)
 
 
-def _beside(counts: Bytes, rows: Rows, cells: Rows) -> Floats:
-    """Counts at 1, 2, … REACH cells to both sides."""
-    found = np.zeros((len(rows), REACH))
-    for places in (cells[:, None] + _OUTWARD, cells[:, None] - _OUTWARD):
-        inside = (places >= 0) & (places < CELLS)
-        found += np.where(inside, counts[rows[:, None], np.clip(places, 0, CELLS - 1)], 0)
+def _beside(counts: Bytes, rows: Rows, cells: Rows, ring: Rows) -> Floats:
+    """Counts at each distance of the ring to both sides; outside of the grid there are none."""
+    flat = counts.reshape(-1)
+    starts = (rows * CELLS)[:, None]
+    up, down = cells[:, None] + ring, cells[:, None] - ring
+    above = flat[starts + np.minimum(up, CELLS - 1)] * (up < CELLS)
+    below = flat[starts + np.maximum(down, 0)] * (down >= 0)
+    found: Floats = above.astype(np.float64) + below
     return found

@@ -114,14 +114,12 @@ class Baselines:
         index = np.arange(self.count) if rows is None else np.asarray(rows, np.intp)
         when = np.broadcast_to(np.asarray(at, np.float64), index.shape)
         value = np.asarray(values, np.float64)
-        there = np.isfinite(value)
+        there = np.flatnonzero(np.isfinite(value))
         readings = _nothing(len(index))
-        if there.all():
-            return self._update(when, np.clip(value, -LARGEST, LARGEST), index)
-        if there.any():
-            part = self._update(when[there], np.clip(value[there], -LARGEST, LARGEST), index[there])
-            for whole, found in zip(_fields(readings), _fields(part), strict=True):
-                whole[there] = found
+        if len(there):
+            found = self._update(when[there], np.clip(value[there], -LARGEST, LARGEST), index[there])
+            for whole, some in zip(_fields(readings), _fields(found), strict=True):
+                whole[there] = some
         return readings
 
     def silent(self, at: float) -> Floats:
@@ -213,6 +211,7 @@ class Baselines:
         new = s[C.POINTS] == 0
         for column in (C.LEVEL, C.LOW, C.HIGH, C.PREVIOUS):
             s[column][new] = x[new]
+        s[C.CAUTION][new] = self.settings.first_caution
         step = self._pass_time(s, at, new)
         self._fade(rows, s)
         left, proof = self._without_season(s, at, x, rows, step)

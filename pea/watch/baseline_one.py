@@ -163,6 +163,7 @@ class Baseline:
         if not s[_POINTS]:
             s[_LEVEL] = s[_LOW] = s[_HIGH] = s[_PREVIOUS] = x
             s[_LAST] = at
+            s[_CAUTION] = self.settings.first_caution
         step = self._pass_time(at)
         if step != self._step:
             self._fit(step)
@@ -187,12 +188,7 @@ class Baseline:
             least = SEASON_LEAST * spread
             season_score = seasonal.learn(left, max(_stretch(s, _SEASON_LOW, left, shrink), least), enough)
             season_score *= proof**4 / tuning.season
-        size = abs(x - s[_PREVIOUS])
-        if not moving.width:
-            moving.begin(size)
-            s[_SPREAD_LOW] = s[_SPREAD_HIGH] = size
-        mean = moving.mean + moving.gain * (size - moving.mean)
-        spread_score = moving.learn(size, _stretch(s, _SPREAD_LOW, mean, shrink), enough) / tuning.spread
+        spread_score = self._spread(moving, abs(x - s[_PREVIOUS]), shrink, enough) / tuning.spread
         flat = self._flat(x, step)
         evidence = max(novelty, season_score, spread_score, flat)
         if novelty >= evidence:
@@ -316,6 +312,14 @@ class Baseline:
             weeks = s[_CLOCK] // WEEK_S
             gain = max(self.settings.tuning.season_gain * part, 1 / (1 + weeks / part + s[_IN_BIN]))
             self._profile[place] = held + gain * (x - held)
+
+    def _spread(self, moving: _Track, size: float, shrink: float, enough: float) -> float:
+        s = self._s
+        if not moving.width:
+            moving.begin(size)
+            s[_SPREAD_LOW] = s[_SPREAD_HIGH] = size
+        mean = moving.mean + moving.gain * (size - moving.mean)
+        return moving.learn(size, _stretch(s, _SPREAD_LOW, mean, shrink), enough)
 
     def _flat(self, x: float, step: float) -> float:
         s = self._s

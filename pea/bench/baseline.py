@@ -1,0 +1,225 @@
+"""How good the learned baselines are: on labelled sets, on normal series, per point and in bytes.
+
+The labelled sets are looked for in the folder that ``PEA_BENCH_DATA`` names: ``nab`` (a copy of the Numenta benchmark's
+data folder with combined_windows.json in it) and ``cloud-monitoring``. Beside the score with the parameters that ship
+stands the honest one, of parameters chosen on other files than those they are scored on.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from pea.bench.baseline_normal import KINDS
+from pea.bench.baseline_score import (
+    PROFILES,
+    STANDARD,
+    Floats,
+    Series,
+    Steps,
+    best,
+    count_windows,
+    scaled,
+    steps,
+    totals,
+)
+from pea.bench.baseline_sets import CLOUD, read_cloud, read_nab
+from pea.bench.figure import Figure
+from pea.errors import ConfigError
+from pea.watch.baseline import DAY_S, Settings, Tuning
+from pea.watch.baseline_many import Baselines
+from pea.watch.baseline_one import Baseline
+
+DATA = "PEA_BENCH_DATA"
+MANY = 10_000
+WARM = 100  # series that are learned in full for the cost; the others are copies
+WARM_TICKS = 1_500
+CANDIDATES = 16
+SPLITS = 10
+THRESHOLDS = np.geomspace(0.3, 5, 121)
+ASKED = 1 / 30  # false alarms a day and series
+NORMAL_DAYS = 60
+NORMAL_STEP_S = 3_600.0
+NORMAL_SERIES = 840  # of each kind: 10,080 in all
+
+_BUDGETS = {"standard": 75.0, "low FP": 67.0, "low FN": 80.0}
+_CHOSEN_BUDGET = 70.0
+_CLOUD_BUDGET = 55.0
+
+
+def baseline() -> list[Figure]:
+    """Every figure about learned baselines; without labelled sets, those that need none."""
+    folder = os.environ.get(DATA)
+    labelled_figures = labelled(Path(folder)) if folder else []
+    return [*labelled_figures, *calibration(), *cost()]
+
+
+def labelled(folder: Path) -> list[Figure]:
+    """Scores by the Numenta benchmark's rule, in percent of a perfect detector's."""
+    nab, cloud = read_nab(folder / "nab"), read_cloud(folder / "cloud-monitoring" / CLOUD)
+    if not nab:
+        raise ConfigError("no series are labelled", where=str(folder / "nab"))
+    began = time.process_time()
+    parts = scored(nab, Settings())
+    took = time.process_time() - began
+    found = []
+    for profile in PROFILES:
+        at, score = best(parts, profile)
+        note = f"one set of parameters, threshold {at:.3g}; {len(nab)} series, {count_windows(parts)} windows"
+        found.append(Figure(f"NAB, {profile.name}", score, "%", len(nab), _BUDGETS[profile.name], note, at_least=True))
+    at, _ = best(parts, STANDARD)
+    for group in sorted({one.group for one in nab}):
+        of = [part for part, one in zip(parts, nab, strict=True) if one.group == group]
+        if count_windows(of):
+            found.append(Figure(f"  {group}", _at(of, at), "%", len(of)))
+    chosen = cross_validated(nab)
+    found.append(
+        Figure(
+            "NAB, standard, parameters chosen on the other half",
+            statistics.mean(chosen),
+            "%",
+            len(chosen),
+            _CHOSEN_BUDGET,
+            f"±{statistics.stdev(chosen):.2g} over {SPLITS} splits by group, of {CANDIDATES} drawn sets of parameters",
+            at_least=True,
+        )
+    )
+    others = scored(cloud, Settings())
+    note = f"the same parameters and threshold; {len(cloud)} series, {count_windows(others)} windows"
+    found.append(
+        Figure("cloud monitoring, standard", _at(others, at), "%", len(cloud), _CLOUD_BUDGET, note, at_least=True)
+    )
+    own, score = best(others, STANDARD)
+    found.append(Figure("  with a threshold of its own", score, "%", len(cloud), note=f"threshold {own:.3g}"))
+    points = sum(len(one.values) for one in nab)
+    found.append(Figure("a point of NAB, alone", took / points * 1e6, "µs", points, 10.0, "scoring included"))
+    return found
+
+
+def scored(series: Sequence[Series], settings: Settings) -> list[Steps]:
+    """The detector over each series, in one pass, and what its scores earn."""
+    found = []
+    for one in series:
+        learn = Baseline(settings).update
+        scores = [learn(at, value).score for at, value in zip(one.at.tolist(), one.values.tolist(), strict=True)]
+        found.append(steps(one, np.array(scores)))
+    return found
+
+
+def cross_validated(series: Sequence[Series]) -> list[float]:
+    """Scores of parameters and threshold chosen on one half of each group and scored on the other, both ways."""
+    rng = np.random.default_rng(1)
+    tables = []  # a raw score for each candidate, series and threshold
+    for tuning in candidates(rng):
+        parts = scored(series, Settings(tuning=tuning))
+        tables.append([totals([part], STANDARD, THRESHOLDS) for part in parts])
+    table = np.array(tables)
+    groups = np.array([one.group for one in series])
+    windows = sum(len(one.counted) for one in series)
+    found = []
+    for _ in range(SPLITS):
+        first = _half(rng, groups)
+        raw = sum(_chosen(table, half) for half in (first, ~first))
+        found.append(float(scaled(np.array([raw]), windows, STANDARD)[0]))
+    return found
+
+
+def candidates(rng: np.random.Generator) -> list[Tuning]:
+    """Parameters drawn from wide ranges: half to twice of round figures, so that none has seen the files."""
+    found = []
+    for _ in range(CANDIDATES):
+        drawn = {name: middle * float(np.exp2(rng.uniform(-1, 1))) for name, middle in _MIDDLES.items()}
+        weights = (1.0, float(np.exp2(rng.uniform(0, 1.5))), float(np.exp2(rng.uniform(0, 1.5))))
+        found.append(msgspec.structs.replace(Tuning(), weights=weights, **drawn))
+    return found
+
+
+def calibration(series: int = NORMAL_SERIES, days: int = NORMAL_DAYS, asked: float = ASKED) -> list[Figure]:
+    """False alarms on normal series of twelve kinds over the time after learning, as a multiple of those asked for."""
+    rng = np.random.default_rng(1)
+    day = int(DAY_S / NORMAL_STEP_S)
+    alarms = np.zeros(len(KINDS))
+    for kind, make in enumerate(KINDS):
+        learned = Baselines(series, Settings(false_alarms=asked))
+        for place, values in enumerate(make(rng, series, days * day, day)):
+            alarms[kind] += len(learned.update(place * NORMAL_STEP_S, values).alarms)
+    rates = alarms / series / (days - 1) / asked
+    total = float(rates.mean())
+    kinds = ", ".join(f"{make.__name__} {rate:.2g}" for make, rate in zip(KINDS, rates, strict=True))
+    count = series * len(KINDS)
+    return [
+        Figure("false alarms on normal series, of those asked for", total, "×", count, 2.0, kinds),
+        Figure("  of which at least", total, "×", count, 0.5, at_least=True),
+    ]
+
+
+def cost() -> list[Figure]:
+    """Time and memory of many series together."""
+    rng = np.random.default_rng(1)
+    warm = Baselines(WARM)
+    for tick in range(WARM_TICKS):
+        warm.update(300.0 * tick, rng.normal(100, 5, WARM))
+    learned = Baselines(MANY)
+    for row in range(MANY):
+        learned.put(row, warm.take(row % WARM))
+    ticks = 20
+    spent = []
+    for tick in range(WARM_TICKS, WARM_TICKS + ticks):
+        values = rng.normal(100, 5, MANY)
+        began = time.process_time()
+        learned.update(300.0 * tick, values)
+        spent.append(time.process_time() - began)
+    per_point = statistics.median(spent) / MANY * 1e6
+    began = time.process_time()
+    state = learned.save()
+    Baselines(MANY).restore(state)
+    restart = time.process_time() - began
+    return [
+        Figure("a point of one among 10,000 series", per_point, "µs", ticks * MANY, 1.0),
+        Figure("a tick of 10,000 series", per_point * MANY / 1e3, "ms", ticks),
+        Figure("state of a series", learned.bytes_per_series, "bytes", MANY, 2_048.0),
+        Figure("state of 10,000 series saved and restored", restart * 1e3, "ms"),
+    ]
+
+
+_MIDDLES = {
+    "short_s": 3_600.0,
+    "long_s": 10_000.0,
+    "spread_s": 20_000.0,
+    "novelty": 0.015,
+    "season": 0.03,
+    "spread": 0.3,
+    "refractory_s": 28_800.0,
+    "escalation": 5.0,
+    "range_s": 8 * DAY_S,
+    "enough": 0.3,
+    "enough_share": 0.00015,
+    "caution": 0.15,
+}
+
+
+def _at(parts: Sequence[Steps], threshold: float) -> float:
+    raw = totals(parts, STANDARD, np.array([threshold]))
+    return float(scaled(raw, count_windows(parts), STANDARD)[0])
+
+
+def _half(rng: np.random.Generator, groups: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Half of each group's series, at random; of an odd number the odd one falls to either side."""
+    found = np.zeros(len(groups), np.bool_)
+    for group in np.unique(groups):
+        members = rng.permutation(np.flatnonzero(groups == group))
+        found[members[: (len(members) + rng.integers(2)) // 2]] = True
+    return found
+
+
+def _chosen(table: Floats, half: NDArray[np.bool_]) -> float:
+    """What the candidate and threshold that are best on one half score on the other."""
+    candidate, threshold = np.unravel_index(np.argmax(table[:, half].sum(axis=1)), (len(table), len(THRESHOLDS)))
+    return float(table[candidate, ~half, threshold].sum())
