@@ -7,7 +7,7 @@ cannot fire, and missing data neither fires nor resolves.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 
 import msgspec
 import numpy as np
@@ -20,11 +20,12 @@ from pea.watch.growth import Growth, growth
 from pea.watch.rule import Amount, Rule, labels_of
 from pea.watch.samples import STEP_S, Samples
 from pea.watch.signals import Quantity, Signal, signal
-from pea.watch.window import SHORT_S, Window
+from pea.watch.window import SHORT_S, SLICE_S, Slice, Window
 from pea.watch.windows import Need, Windows
 
 Labels = tuple[str, ...]
 MAX_EXEMPLARS = 5
+PLAIN = 0.5  # the confidence that asks for no bound
 MEMORY_S = 86_400 - 60  # how far back the series store reaches
 
 
@@ -133,52 +134,114 @@ def _spans(
         return _quantile(rule, watched, labels, windows, now_s, shown=labels in active)
     if watched.quantity is Quantity.RATE and now_s - scene.started_s < rule.window:
         return Reading(labels, math.nan, None, None)
+    if watched.quantity in {Quantity.MARKED, Quantity.UNMARKED}:
+        return _share(rule, watched, labels, windows, now_s)
     figures = [window.figures(start_s, now_s) for window in windows]
-    count, marked = sum(one.count for one in figures), sum(one.marked for one in figures)
+    count = sum(one.count for one in figures)
     if watched.quantity is Quantity.RATE:
         return _plain(rule, labels, count / rule.window, {"samples": count})
     if count < rule.min_samples:
         return Reading(labels, math.nan, None, None, {"samples": count})
     if watched.quantity is Quantity.MEAN:
         return _plain(rule, labels, sum(one.total for one in figures) / count, {"samples": count})
-    if watched.quantity is Quantity.MAX:
-        return _plain(rule, labels, max(one.high for one in figures), {"samples": count})
-    held = count - marked if watched.quantity is Quantity.UNMARKED else marked
-    return _share(rule, labels, count, held)
+    return _plain(rule, labels, max(one.high for one in figures), {"samples": count})
 
 
 def _quantile(
     rule: Rule, watched: Signal, labels: Labels, windows: list[Window], now_s: float, *, shown: bool
 ) -> Reading:
     start_s, bad = now_s - rule.window, 1.0 - watched.q
-    count = sum(window.figures(start_s, now_s).count for window in windows)
+    bound = float(rule.above if rule.above is not None else rule.below or 0.0)
+    past = _tally(windows, start_s, now_s, lambda one: one.above(bound))
+    count, slower = past.whole
     if count < rule.min_samples:
         return Reading(labels, math.nan, None, None, {"samples": count})
-
-    def above(bound: float) -> int:
-        return sum(window.above(start_s, now_s, bound) for window in windows)
-
-    slower = above(float(rule.above if rule.above is not None else rule.below or 0.0))
+    # The quantile is at most the bound exactly when no more values are above it than may be.
+    allowed = count - math.ceil(watched.q * count - 1e-9)
+    cleared = sum(window.above(start_s, now_s, _clear_bound(rule)) for window in windows)
     if rule.above is not None:
-        wrong = surely_above(count, slower, bad, rule.confidence)
-        # The quantile is at most the bound exactly when no more values are above it than may be.
-        over = above(_clear_bound(rule)) <= count - math.ceil(watched.q * count - 1e-9)
+        since_s = _sure_since(past, bad, rule.confidence)
+        wrong, over = since_s is not None, cleared <= allowed
     else:
-        wrong = surely_below(count, slower, bad, rule.confidence)
-        over = above(_clear_bound(rule)) > count - math.ceil(watched.q * count - 1e-9)
+        since_s = None
+        wrong, over = surely_below(count, slower, bad, rule.confidence), cleared > allowed
     value = math.nan
     if wrong or shown:
-        value = quantile(merge(one.fold() for window in windows for one in window.slices(start_s, now_s)), watched.q)
-    return Reading(labels, value, wrong, over and not wrong, {"samples": count, "past_threshold": slower})
+        first_s = start_s if since_s is None else since_s
+        value = quantile(merge(one.fold() for window in windows for one in window.slices(first_s, now_s)), watched.q)
+    evidence: dict[str, float] = {"samples": count, "past_threshold": slower}
+    if since_s is not None:
+        evidence["seconds"] = round(now_s - since_s, 3)
+    return Reading(labels, value, wrong, over and not wrong, evidence)
 
 
-def _share(rule: Rule, labels: Labels, count: int, held: int) -> Reading:
+def _share(rule: Rule, watched: Signal, labels: Labels, windows: list[Window], now_s: float) -> Reading:
+    good = watched.quantity is Quantity.UNMARKED
+
+    def counted(one: Slice) -> int:
+        return one.count - one.marked if good else one.marked
+
+    past = _tally(windows, now_s - rule.window, now_s, counted)
+    count, held = past.whole
+    if count < rule.min_samples:
+        return Reading(labels, math.nan, None, None, {"samples": count})
     value = held / count
-    if rule.above is not None:
-        wrong = surely_above(count, held, float(rule.above), rule.confidence)
-    else:
-        wrong = surely_below(count, held, float(rule.below or 0.0), rule.confidence)
-    return Reading(labels, value, wrong, _over(rule, value) and not wrong, {"samples": count, "counted": held})
+    evidence: dict[str, float] = {"samples": count, "counted": held}
+    if rule.below is not None:
+        wrong = surely_below(count, held, float(rule.below), rule.confidence)
+        return Reading(labels, value, wrong, _over(rule, value) and not wrong, evidence)
+    since_s = _sure_since(past, float(rule.above or 0.0), rule.confidence)
+    if since_s is not None:
+        recent, bad = past.since(since_s)
+        shown, evidence["seconds"] = bad / recent, round(now_s - since_s, 3)
+        return Reading(labels, shown, True, False, evidence)
+    return Reading(labels, value, False, _over(rule, value), evidence)
+
+
+class _Tally(msgspec.Struct, frozen=True):
+    """Values and those that count against, by slice, and the moments that bound the window."""
+
+    counts: list[int]
+    held: list[int]
+    now_s: float
+
+    @property
+    def whole(self) -> tuple[int, int]:
+        return sum(self.counts), sum(self.held)
+
+    def since(self, start_s: float) -> tuple[int, int]:
+        """Both, of the slices since then."""
+        size = min(round((self.now_s - start_s) / SLICE_S), len(self.counts))
+        return sum(self.counts[-size:]), sum(self.held[-size:])
+
+
+def _tally(windows: list[Window], start_s: float, now_s: float, counted: Callable[[Slice], int]) -> _Tally:
+    last = int(now_s // SLICE_S)
+    size = last - int(start_s // SLICE_S)
+    counts, held = [0] * size, [0] * size
+    for window in windows:
+        for one in window.slices(start_s, now_s):
+            place = one.slot - last - 1
+            counts[place] += one.count
+            held[place] += counted(one)
+    return _Tally(counts, held, now_s)
+
+
+def _sure_since(past: _Tally, share: float, confidence: float) -> float | None:
+    """Since when it is sure that too many are bad: over the longest of the window, its half, its quarter …; or None.
+
+    What has just begun shows in the last slices long before it shows in the whole window. Each look may be wrong, so
+    the error allowed is shared (Bonferroni): half for the whole window, half for the shorter ones together. A rule that
+    asks for no more than even chances wants the plain figure of the window, and only that is looked at.
+    """
+    if not any(past.held):
+        return None
+    size, allowed = len(past.counts), 1.0 - confidence
+    sizes = [size >> halved for halved in range(1, size.bit_length())] if confidence > PLAIN else []
+    for length, error in ((size, allowed / 2 if sizes else allowed), *((n, allowed / 2 / len(sizes)) for n in sizes)):
+        if surely_above(sum(past.counts[-length:]), sum(past.held[-length:]), share, 1.0 - error):
+            return past.now_s - length * SLICE_S
+    return None
 
 
 def _plain(rule: Rule, labels: Labels, value: float, evidence: Mapping[str, float]) -> Reading:

@@ -160,7 +160,11 @@ class Rule(_Part, frozen=True, kw_only=True):
     min_samples: Annotated[int, Meta(ge=1, le=10**9, description="Fewer say nothing.")] = 1
     confidence: Annotated[
         float,
-        Meta(ge=0.5, lt=1, description="How sure it must be that the true quantile or ratio is past the bound."),
+        Meta(
+            ge=0.5,
+            lt=1,
+            description="How sure it must be that the true figure is past the bound; 0.5: the plain figure decides.",
+        ),
     ] = 0.9999
     trend: Annotated[Literal["increasing"], _("Only while the value's floor has been growing.")] | None = None
     samples: Annotated[int, Meta(ge=5, le=100, description="How many floors a trend is judged by.")] = 10

@@ -63,7 +63,20 @@ def test_a_slow_agent_is_wrong_and_named_with_its_p95(stage: Stage) -> None:
     found = stage.read(rule)
     assert (found.labels, found.wrong, found.over) == (("travel",), True, False)
     assert found.value == pytest.approx(1.6, rel=0.01)
-    assert found.evidence == {"samples": 100, "past_threshold": 40}
+    assert found.evidence == {"samples": 100, "past_threshold": 40, "seconds": 300}
+
+
+def test_what_has_just_begun_is_seen_in_the_last_seconds_and_told_with_their_figures(stage: Stage) -> None:
+    """Eight failures in a row after minutes of success: wrong now, over the longest end of the window that is sure."""
+    rule = stage.rule(signal="agent.errors", by=["agent"], above="5%", min_samples=20)
+    stage.windows.take([stage.call(NOW_S - 1 - n, 0.1) for n in range(280)])
+    stage.clock.move(10)
+    stage.windows.take([stage.call(NOW_S + n, 0.1, failed=True) for n in range(1, 9)])
+    found = stage.read(rule)
+    assert (found.wrong, found.evidence["seconds"]) == (True, 30)
+    assert found.value > 0.2
+    plain = stage.rule(signal="agent.errors", by=["agent"], above="5%", min_samples=20, confidence=0.5)
+    assert stage.read(plain).wrong is False
 
 
 def test_few_samples_say_nothing(stage: Stage) -> None:
