@@ -25,7 +25,7 @@ from pea.bench.data import DATA_VARIABLE, data_folder
 from pea.bench.figure import Figure
 from pea.errors import ConfigError, PeaError
 from pea.watch.cause import rank_measured
-from pea.watch.cause_columns import MAX_SPANS, Place, TraceColumns
+from pea.watch.cause_columns import MAX_DURATION_NS, Place, TraceColumns
 from pea.watch.cause_profile import Measured, measure
 
 SET = "nezha"  # the folder within DIR; files in DIR itself are taken too
@@ -33,6 +33,7 @@ PAST = 8  # windows of earlier faults in the second row
 BUDGET_US = 5.0
 TOP_1, TOP_3 = 86.0, 94.0
 MAX_FILE_BYTES = 256 << 20
+_LAST_US = (1 << 62) // 1_000
 _NORMAL, _TRACE = "normal_", "_trace"
 _FIELDS = ("trace", "par", "svc", "op", "start_us", "dur_us")
 
@@ -139,9 +140,7 @@ def _position(before: Sequence[Measured], breach: Measured, culprit: str) -> int
 
 def _window(arrays: Any, key: str, services: tuple[str, ...], operations: tuple[str, ...]) -> TraceColumns:
     """The columns of one window; its arrays hold indices of names, and times in µs."""
-    trace, parent, service, operation, start, duration = (
-        _whole(arrays[f"{key}_{field}"])[:MAX_SPANS] for field in _FIELDS
-    )
+    trace, parent, service, operation, start, duration = (_whole(arrays[f"{key}_{field}"]) for field in _FIELDS)
     if len({len(one) for one in (trace, parent, service, operation, start, duration)}) != 1:
         raise ValueError(f"the arrays of {key} differ in length")
     if len(parent) and (parent.max() >= len(parent) or min(service.min(), operation.min()) < 0):
@@ -153,8 +152,8 @@ def _window(arrays: Any, key: str, services: tuple[str, ...], operations: tuple[
         parent=np.maximum(parent, -1),
         place=place,
         process=service,
-        start=np.maximum(start, 0) * 1_000,
-        duration=np.maximum(duration, 0) * 1_000,
+        start=np.clip(start, 0, _LAST_US) * 1_000,
+        duration=np.clip(duration, 0, MAX_DURATION_NS // 1_000) * 1_000,
         error=np.zeros(len(trace), np.int64),
         trace_ids=tuple(ids.tolist()),
         places=tuple(

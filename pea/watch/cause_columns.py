@@ -12,9 +12,9 @@ import numpy.typing as npt
 from pea.telemetry import names
 from pea.telemetry.record import ERROR, KINDS, SpanRecord, with_leaves
 
-MAX_SPANS = 100_000  # of one window; times MAX_DURATION_NS it still fits into 63 bits
+MAX_SPANS = 50_000  # of one window: more say little more; times MAX_DURATION_NS it fits into 63 bits
 MAX_DURATION_NS = 86_400 * 10**9
-MAX_PLACES = 4_000
+MAX_PLACES = 2_000
 MAX_ERROR_TYPES = 200
 MAX_WORD = 160
 OTHER = "(other)"

@@ -124,11 +124,14 @@ def _blame_changes(parent: Place, changes: dict[Owner, tuple[float, Edge]]) -> l
 
 def _children(after: Profile, before: Profile) -> dict[Place, dict[Owner, dict[Edge, tuple[Calls, Calls]]]]:
     """By parent and the owner blamed, each kind of child: its calls after and before."""
-    table: dict[Place, dict[Owner, dict[Edge, tuple[Calls, Calls]]]] = {}
+    table: dict[Place, dict[Owner, dict[Edge, tuple[Calls, Calls]]]] = {
+        place: {}
+        for place, visits in after.visits.items()
+        if min(visits.spans, before.visits.get(place, _NEVER).spans) >= _FEW
+    }
     for step in {**before.steps, **after.steps}:  # not a set: ties must fall the same way in every process
-        parent, child = step
-        seen, seen_before = after.visits.get(parent, _NEVER), before.visits.get(parent, _NEVER)
-        if min(seen.spans, seen_before.spans) >= _FEW:
+        by_owner = table.get(step[0])
+        if by_owner is not None:
             both = after.steps.get(step, _NOT_SEEN), before.steps.get(step, _NOT_SEEN)
-            table.setdefault(parent, {}).setdefault(child.blamed, {})[child] = both
+            by_owner.setdefault(step[1].blamed, {})[step[1]] = both
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import add
 from typing import NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -147,7 +148,7 @@ def _added(mappings: Iterable[Mapping[K, T]], kind: type[T]) -> dict[K, T]:
     for mapping in mappings:
         for key, value in mapping.items():
             known = total.get(key)
-            total[key] = value if known is None else kind(*map(sum, zip(known, value, strict=True)))
+            total[key] = value if known is None else kind(*map(add, known, value))
     return total
 
 
