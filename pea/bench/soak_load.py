@@ -1,0 +1,141 @@
+"""What a soaked service is asked: tasks at a steady rate, and other programs' spans by OTLP; and what it confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import msgspec
+
+from pea.bench.memory_work import asks
+from pea.bench.store import PER_TRACE, make_trace
+
+TRACES_PER_REQUEST = 20
+PATIENCE_S = 10.0  # for one answer
+BEHIND_S = 1.0  # ticks that are later than this are left out: the rate is not made up for in a burst
+
+
+class Confirmed(msgspec.Struct, frozen=True):
+    """A trace the service has said it has: when (monotonic seconds), its id in hex, spans at least in it."""
+
+    at: float
+    trace_id: str
+    spans: int
+
+
+class Load:
+    """Counts of what was asked since the start; ``confirmed`` holds this life's traces."""
+
+    def __init__(self, url: str, tasks_per_s: float, spans_per_s: float) -> None:
+        self._url = url
+        self._task_step_s = 1 / tasks_per_s
+        self._post_step_s = TRACES_PER_REQUEST * PER_TRACE / spans_per_s
+        self._dice = random.Random(1)
+        self.confirmed: list[Confirmed] = []
+        self.own: list[Confirmed] = []
+        self.task_s: list[float] = []
+        self.tasks = self.failed = self.spans = self.pushed_back = self.left_out = self.cut = 0
+        self._numbers = 0
+        self._traces = 0
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Ask until told to stop; then wait for the answers that are still to come."""
+        limit = aiohttp.ClientTimeout(total=PATIENCE_S)
+        connector = aiohttp.TCPConnector(limit=64)
+        async with aiohttp.ClientSession(self._url, timeout=limit, connector=connector) as session:
+            await asyncio.gather(
+                self._at_rate(self._task_step_s, until, lambda: self._task(session)),
+                self._at_rate(self._post_step_s, until, lambda: self._post(session)),
+            )
+
+    async def _at_rate(self, step_s: float, until: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
+        running: set[asyncio.Future[None]] = set()
+        due = time.monotonic()
+        while not until.is_set():
+            due += step_s
+            if time.monotonic() - due > BEHIND_S:
+                self.left_out += int((time.monotonic() - due) / step_s)
+                due = time.monotonic()
+            await asyncio.sleep(max(due - time.monotonic(), 0))
+            future = asyncio.ensure_future(work())
+            running.add(future)
+            future.add_done_callback(running.discard)
+        await asyncio.gather(*running)
+
+    async def _task(self, session: aiohttp.ClientSession) -> None:
+        ask = asks(self._numbers)
+        self._numbers += 1
+        began = time.monotonic()
+        try:
+            async with session.post(
+                "/v1/tasks",
+                json={"capability": ask.capability, "input": ask.input},
+                headers={"Prefer": f"wait={PATIENCE_S - 2:g}"},
+            ) as answer:
+                body = msgspec.json.decode(await answer.read())
+        except (aiohttp.ClientError, TimeoutError):
+            self.cut += 1
+            return
+        now = time.monotonic()
+        self.task_s.append(now - began)
+        self.tasks += 1
+        if body.get("status") == "succeeded":
+            self.own.append(Confirmed(now, body["trace_id"], 2))
+        else:
+            self.failed += 1
+
+    async def _post(self, session: aiohttp.ClientSession) -> None:
+        body, trace_ids = otlp_request(self._traces, self._dice, time.time_ns())
+        self._traces += TRACES_PER_REQUEST
+        headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}
+        try:
+            async with session.post("/v1/traces", data=body, headers=headers) as answer:
+                await answer.read()
+        except (aiohttp.ClientError, TimeoutError):
+            self.cut += 1
+            return
+        if answer.status == 429:
+            self.pushed_back += 1
+            return
+        answer.raise_for_status()
+        now = time.monotonic()
+        self.spans += len(trace_ids) * PER_TRACE
+        self.confirmed += [Confirmed(now, one, PER_TRACE) for one in trace_ids]
+
+
+def otlp_request(first: int, dice: random.Random, now_ns: int) -> tuple[bytes, list[str]]:
+    """A gzipped ExportTraceServiceRequest of traces that end now, from the number ``first`` on, and their ids."""
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
+
+    def value(given: object) -> AnyValue:
+        return AnyValue(string_value=given) if isinstance(given, str) else AnyValue(int_value=int(str(given)))
+
+    groups, ids = [], []
+    for number in range(first, first + TRACES_PER_REQUEST):
+        records = make_trace(number, dice)
+        later = now_ns - max(record.end_ns for record in records)
+        spans = [
+            Span(
+                trace_id=record.trace_id.to_bytes(16),
+                span_id=record.span_id.to_bytes(8),
+                parent_span_id=record.parent_id.to_bytes(8) if record.parent_id else b"",
+                name=record.name,
+                kind=Span.SpanKind.ValueType(record.kind),
+                start_time_unix_nano=record.start_ns + later,
+                end_time_unix_nano=record.end_ns + later,
+                status=Status(code=Status.StatusCode.ValueType(record.status)),
+                attributes=[KeyValue(key=key, value=value(given)) for key, given in record.attributes.items()],
+            )
+            for record in records
+        ]
+        resource = Resource(attributes=[KeyValue(key="service.name", value=value(f"soak-{number % 3}"))])
+        groups.append(ResourceSpans(resource=resource, scope_spans=[ScopeSpans(spans=spans)]))
+        ids.append(f"{records[0].trace_id:032x}")
+    return gzip.compress(ExportTraceServiceRequest(resource_spans=groups).SerializeToString(), 1), ids
