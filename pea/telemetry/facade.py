@@ -25,6 +25,7 @@ from pea.telemetry.figures import CallFigures, call_figures
 from pea.telemetry.fold import SCOPE, Fold
 from pea.telemetry.loop_lag import LoopMonitor
 from pea.telemetry.metrics import MetricStore, Reading
+from pea.telemetry.pauses import imported_more
 from pea.telemetry.process import ProcessFigures
 from pea.telemetry.provider import TracerProvider
 from pea.telemetry.recent import Recent
@@ -236,7 +237,12 @@ async def _aside(work: Callable[[], T]) -> T:
 
 def _warm() -> None:
     """Import numpy, which folding needs, in a thread once starting up is over: else the first fold would stall."""
-    threading.Thread(target=fine_histogram, name="pea-warm", daemon=True).start()
+
+    def warm() -> None:
+        fine_histogram()
+        imported_more()
+
+    threading.Thread(target=warm, name="pea-warm", daemon=True).start()
 
 
 def _recording_all(resource: Resource, buffer: Buffer) -> TracerProvider:

@@ -45,6 +45,12 @@ class Freezer:
             self._freeze()
 
 
+def imported_more() -> None:
+    """Something large has been imported late, to stay: in a process that shortened its pauses, it is frozen as well."""
+    if any(isinstance(callback, Freezer) for callback in gc.callbacks):
+        gc.freeze()
+
+
 def shorten_pauses() -> None:
     """Make this process answer evenly; for whoever owns the process, once all that stays has been imported."""
     sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pea.telemetry.otlp_target import OtlpTarget
+from pea.telemetry.pauses import imported_more
 
 _PROVIDER = "OTEL_PYTHON_EXPORTER_OTLP_"  # names of variables that give the exporters a session of their own
 
@@ -37,7 +38,9 @@ class Sender(Protocol):
 
 def sender(target: OtlpTarget) -> Sender:
     """The sender for a target; imports what the protocol needs."""
-    return _Grpc(_grpc_exporter(target)) if target.protocol == "grpc" else _Http(_http_exporter(target))
+    made: Sender = _Grpc(_grpc_exporter(target)) if target.protocol == "grpc" else _Http(_http_exporter(target))
+    imported_more()
+    return made
 
 
 class _Http:
