@@ -135,6 +135,9 @@ def _wrapped(text: str, *, indent: int = 0, hanging: bool = False) -> list[str]:
     """The text in lines of at most 88 columns; with ``hanging`` its first line brings its own margin."""
     margin = " " * indent
     lead, body = (text[:indent], text[indent:]) if hanging else (margin, text)
-    body = "".join(c if c.isprintable() else " " for c in body)  # files may hold what steers a terminal
+    if not body.isprintable():  # files may hold what steers a terminal
+        body = "".join(c if c.isprintable() else " " for c in body)
+    if len(lead) + len(body) <= COLUMNS and "  " not in body:  # most lines fit as they are
+        return [lead + body.strip()] if body.strip() else [lead]
     pieces = textwrap.wrap(body, COLUMNS - indent, break_on_hyphens=False) or [""]
     return [lead + pieces[0], *(margin + piece for piece in pieces[1:])]
