@@ -41,7 +41,7 @@ SLA_NS = 300_000_000
 HEALTH_EVERY_S = 10.0
 TASKS = 20
 RUNNING = 50
-POLITE = 32  # agents between two breaths of the event loop
+POLITE = 8  # agents between two breaths of the event loop
 
 Alerts = Callable[[], list[dict[str, Any]]]
 
@@ -79,8 +79,9 @@ class Board:
         began = time.perf_counter()
         await self._ask_agents()
         usage = self._usage.read(self.runtime.telemetry)
-        whole, by_agent = self.pulse.windows(WINDOW_SLOTS)
-        rows = await self._rows(by_agent, usage)
+        whole = self.pulse.window(WINDOW_SLOTS)
+        windows: dict[str, Window] = {}
+        rows = await self._rows(windows, usage)
         signs = self._signs(rows, whole, usage)
         lines = self.charts(window) if window else None
         return Dashboard(
@@ -92,7 +93,7 @@ class Board:
             agents=rows,
             tasks=self._tasks(),
             alerts=None if self.alerts is None else self.alerts(),
-            recommendations=self._recommendations(rows, by_agent, usage),
+            recommendations=self._recommendations(rows, windows, usage),
             charts=lines or Charts(window=window or "", start_ms=0.0, step_s=STEP_S, series={}, exemplars={}),
             collected_ms=round(1e3 * (time.perf_counter() - began), 3),
         )
@@ -113,12 +114,12 @@ class Board:
         for place, name in enumerate([*records, *others]):
             if place % POLITE == POLITE - 1:
                 await asyncio.sleep(0)
-            rows.append(self._row(name, records.get(name), windows.get(name), usage))
+            windows[name] = self.pulse.window(WINDOW_SLOTS, name)
+            rows.append(self._row(name, records.get(name), windows[name], usage))
         return rows
 
-    def _row(self, name: str, record: AgentRecord | None, window: Window | None, usage: Usage) -> AgentRow:
+    def _row(self, name: str, record: AgentRecord | None, window: Window, usage: Usage) -> AgentRow:
         meter = self.pulse.agents.get(name) or Meter()
-        window = window or meter.window(self.pulse.slot, WINDOW_SLOTS)
         return AgentRow(
             name=name,
             state=None if record is None else record.state,
@@ -177,8 +178,8 @@ class Board:
         )
 
     def _lately(self, name: str, meter: Meter) -> tuple[Trends, Line]:
-        """Trends and spark, worked out once per ten seconds."""
-        number = self.pulse.slot
+        """Trends and spark, worked out when a point of the spark is full."""
+        number = self.pulse.slot // SPARK_SLOTS
         known = self._trends.get(name)
         if known is None or known[0] != number:
             known = self._trends[name] = (number, *self._look_back(meter))
@@ -259,7 +260,7 @@ class Board:
             stalls=tuple((_place(culprit), culprit.blocked_s) for culprit in telemetry.monitor.culprits),
             spans_dropped=telemetry.provider.buffer.dropped,
         )
-        return recommend(system, [_pattern(row, windows[row.name]) for row in rows if row.name in windows])
+        return recommend(system, [_pattern(row, windows[row.name]) for row in rows])
 
 
 def _pattern(row: AgentRow, window: Window) -> AgentPattern:

@@ -48,11 +48,14 @@ def charts(series: SeriesStore, pulse: Pulse, window: str, now_s: float) -> Char
 
 def mean_lag_s(series: SeriesStore, now_s: float, seconds: int = 300) -> float | None:
     """How late the event loop was on average over the last seconds; None without two samples."""
-    times = [_known(series, f"{_LAG}:{part}", now_s - seconds, now_s) for part in ("sum", "count")]
-    if min(map(len, times)) < 2:
-        return None
-    late, beats = (part[-1] - part[0] for part in times)
-    return late / beats if beats > 0 and late >= 0 else None
+    start_s = now_s // STEP_S * STEP_S - seconds
+    totals, counts = (_placed(series, f"{_LAG}:{part}", "last", start_s, now_s, STEP_S) for part in ("sum", "count"))
+    late = beats = 0.0
+    for (total, before), (count, counted) in zip(_pairs(totals), _pairs(counts), strict=True):
+        if _grew(total, before, count, counted):
+            late += (total or 0.0) - (before or 0.0)
+            beats += (count or 0.0) - (counted or 0.0)
+    return late / beats if beats else None
 
 
 def memory_line(series: SeriesStore, now_s: float, seconds: int = 3_600) -> Line:
@@ -76,17 +79,19 @@ def _ratio(totals: Line, counts: Line) -> Line:
     """Differences of totals over differences of counts; a counter that fell began anew and says nothing there."""
     line: Line = []
     for (total, before), (count, counted) in zip(_pairs(totals), _pairs(counts), strict=True):
-        if total is None or before is None or count is None or counted is None or count <= counted or total < before:
-            line.append(None)
+        if _grew(total, before, count, counted):
+            line.append(round(((total or 0.0) - (before or 0.0)) / ((count or 0.0) - (counted or 0.0)), 9))
         else:
-            line.append(round((total - before) / (count - counted), 9))
+            line.append(None)
     return line
+
+
+def _grew(total: float | None, before: float | None, count: float | None, counted: float | None) -> bool:
+    """Whether two samples of a sum and a count are of one life of the service, with something between them."""
+    if total is None or before is None or count is None or counted is None:
+        return False
+    return count > counted and total >= before
 
 
 def _pairs(line: Line) -> Iterable[tuple[float | None, float | None]]:
     return zip(line[1:], line[:-1], strict=True)
-
-
-def _known(series: SeriesStore, name: str, start_s: float, end_s: float) -> list[float]:
-    _, values = series.read(name, start_s, end_s, how="last")
-    return [float(value) for value in values if math.isfinite(value)]

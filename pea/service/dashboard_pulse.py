@@ -73,6 +73,7 @@ class Meter:
         self.failed: int | None = None  # trace of the last error
         self.error_types: Counter[str] = Counter()
         self.tiers: Counter[str] = Counter()
+        self._joined: tuple[tuple[int, int], Slot, int] = ((0, 0), Slot(0), 0)
 
     def add(self, number: int, record: SpanRecord) -> None:
         """Count a span in slot ``number``; what comes later than newer ones counts among them."""
@@ -90,7 +91,7 @@ class Meter:
         slot.slowest = max(slot.slowest, exemplar)
         if len(slot.samples) < SAMPLES:
             slot.samples.append(exemplar)
-        elif (place := random.randrange(slot.calls)) < SAMPLES:  # noqa: S311  a sample, no secret
+        elif (place := int(random.random() * slot.calls)) < SAMPLES:  # noqa: S311  a sample, no secret
             slot.samples[place] = exemplar
         self.calls += 1
         self.total_ns += took
@@ -105,27 +106,33 @@ class Meter:
 
     def window(self, number: int, slots: int) -> Window:
         """The ``slots`` up to slot ``number``."""
-        inside = [slot for slot in self.slots if number - slots < slot.number <= number]
-        buckets: dict[int, int] = {}
-        for slot in inside:
-            for bucket, count in slot.buckets.items():
-                buckets[bucket] = buckets.get(bucket, 0) + count
-        calls = sum(slot.calls for slot in inside)
-        slowest = max((slot.slowest for slot in inside), default=(0, 0))
-        longest_s = slowest[0] / 1e9
-        mean_s = sum(slot.total_ns for slot in inside) / calls / 1e9 if calls else None
+        full, peak = self._full(number, slots)
+        last = self.slots[-1] if self.slots else None
+        whole = _joined(full, last) if last is not None and last.number == number else full
+        buckets, calls = whole.buckets, whole.calls
+        longest_s = whole.slowest[0] / 1e9
         return Window(
             seconds=float(slots * STEP_S),
             calls=calls,
-            errors=sum(slot.errors for slot in inside),
-            mean_s=mean_s,
+            errors=whole.errors,
+            mean_s=whole.total_ns / calls / 1e9 if calls else None,
             **{f"{name}_s": min(_quantile(buckets, q), longest_s) if calls else None for name, q in QUANTILES},
             max_s=longest_s if calls else None,
             variability=_variability(buckets),
-            slowest=slowest[1] if calls else None,
-            peak_per_s=max((slot.calls for slot in inside), default=0) / STEP_S,
+            slowest=whole.slowest[1] if calls else None,
+            peak_per_s=max(peak, last.calls if last is not None and last.number == number else 0) / STEP_S,
             buckets=buckets,
         )
+
+    def _full(self, number: int, slots: int) -> tuple[Slot, int]:
+        """The slots before ``number`` joined, and the calls of the busiest; joined anew when a slot is full."""
+        if self._joined[0] != (number, slots):
+            whole, peak = Slot(number), 0
+            for slot in self.slots:
+                if number - slots < slot.number < number:
+                    whole, peak = _joined(whole, slot), max(peak, slot.calls)
+            self._joined = ((number, slots), whole, peak)
+        return self._joined[1:]
 
 
 class Pulse:
@@ -189,13 +196,11 @@ class Pulse:
         with self._lock:
             return {number: traces for number, traces in self._exemplars if number in wanted}
 
-    def windows(self, slots: int) -> tuple[Window, dict[str, Window]]:
-        """The last ``slots``, the one being filled among them, of all requests and of each agent."""
-        number = self.slot
+    def window(self, slots: int, agent: str | None = None) -> Window:
+        """The last ``slots``, the one being filled among them, of all requests or of one agent."""
+        meter = self.requests if agent is None else self.agents.get(agent) or Meter()
         with self._lock:
-            return self.requests.window(number, slots), {
-                name: meter.window(number, slots) for name, meter in self.agents.items()
-            }
+            return meter.window(self.slot, slots)
 
     def history(self, meter: Meter, width: int) -> list[Slot | None]:
         """Fifteen minutes of a meter, ``width`` slots joined into each point, oldest first; without the unfinished."""
@@ -233,7 +238,7 @@ class Pulse:
 def _joined(one: Slot | None, other: Slot) -> Slot:
     if one is None:
         one = Slot(other.number)
-    buckets = dict(one.buckets)
+    buckets = one.buckets.copy()
     for bucket, count in other.buckets.items():
         buckets[bucket] = buckets.get(bucket, 0) + count
     return Slot(
