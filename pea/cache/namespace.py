@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from time import time_ns
+from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TICK_BITS = 20  # of the wall clock's nanoseconds: a millisecond
+_TICK_S = (1 << _TICK_BITS) * 1e-9
 TIERS = names.PEA_CACHE_TIER_VALUES
 
 
@@ -81,11 +83,13 @@ class Namespace(Generic[T]):
     """Made by `Caches.namespace`. Every value that is returned is the caller's own, or cannot be changed.
 
     Keys are text, without the namespace's name; their parts are parted by ``:``, so that rules can name groups of them.
+    What L1 answers is over before a clock could be read again: its leaf starts and ends at the one time that is read.
     """
 
     __slots__ = (
-        "_clock", "_find", "_hit", "_l1", "_move", "_moves", "_prefix", "_stack", "_tracer", "attributes", "codec",
-        "compress_above", "counts", "l1_hits", "name", "owner", "span_name", "terms",
+        "_clock", "_find", "_hit", "_l1", "_move", "_moves", "_now", "_prefix", "_processors", "_room", "_stack",
+        "_tick", "_tick_s", "_tracer", "attributes", "codec", "compress_above", "counts", "l1_hits", "name", "owner",
+        "span_name", "terms",
     )  # fmt: skip
 
     def __init__(
@@ -106,9 +110,13 @@ class Namespace(Generic[T]):
         self._l1 = l1
         self._prefix = name + ":"
         self._find, self._move, self._moves, self._clock = l1.hot()
+        self._tick_s = _TICK_S if self._clock is monotonic else 0.0  # another clock need not go with the wall's
+        self._tick = 0
+        self._now = 0.0
         self.l1_hits = 0
         self._hit = self.attributes["l1"]
         self._tracer = stack.tracer
+        self._processors, self._room = stack.tracer.span_processor, stack.tracer.limits.leaves
 
     async def get_or_compute(
         self,
@@ -124,18 +132,24 @@ class Namespace(Generic[T]):
         remembers such errors. ``ttl_s`` is for this value, in place of the namespace's.
         """
         began = time_ns()
+        if began >> _TICK_BITS != self._tick:
+            self._look(began)
         full = self._prefix + key
         held = self._find(full)
-        if held is not None and self._clock() < held[1]:  # `Ordered.get`, without the call
+        if held is not None and self._now < held[1]:  # `Ordered.get`, without the call
             if self._moves:
                 self._move(full)
             self.l1_hits += 1
             entry = held[0]
             above = current().get(SPAN_KEY)
-            if type(above) is ActiveSpan and above.tracer is self._tracer:  # asked directly, which saves two calls
-                above.leaf(self.span_name, began, time_ns(), self._hit)
+            if type(above) is ActiveSpan and above.tracer is self._tracer and above.end_time is None:
+                leaves = above.leaves  # `Span.leaf`, without the calls
+                if leaves is not None and len(leaves) < self._room and not self._processors._span_processors:
+                    leaves.append((self.span_name, began, began, self._hit))
+                else:
+                    above.leaf(self.span_name, began, began, self._hit)
             else:
-                self._tracer.leaf(self.span_name, began, time_ns(), self._hit)
+                self._tracer.leaf(self.span_name, began, began, self._hit)
             return entry.payload if entry.plain else entry.fresh()  # type: ignore[no-any-return]
         stack = self._stack
         found = stack.memory(full, self._l1)
@@ -161,18 +175,24 @@ class Namespace(Generic[T]):
     def get(self, key: str) -> T | None:
         """What memory holds, else None; nothing is computed and nothing outside the process is asked."""
         began = time_ns()
+        if began >> _TICK_BITS != self._tick:
+            self._look(began)
         full = self._prefix + key
         held = self._find(full)
-        if held is not None and self._clock() < held[1]:  # `Ordered.get`, without the call
+        if held is not None and self._now < held[1]:  # `Ordered.get`, without the call
             if self._moves:
                 self._move(full)
             self.l1_hits += 1
             entry = held[0]
             above = current().get(SPAN_KEY)
-            if type(above) is ActiveSpan and above.tracer is self._tracer:  # asked directly, which saves two calls
-                above.leaf(self.span_name, began, time_ns(), self._hit)
+            if type(above) is ActiveSpan and above.tracer is self._tracer and above.end_time is None:
+                leaves = above.leaves  # `Span.leaf`, without the calls
+                if leaves is not None and len(leaves) < self._room and not self._processors._span_processors:
+                    leaves.append((self.span_name, began, began, self._hit))
+                else:
+                    above.leaf(self.span_name, began, began, self._hit)
             else:
-                self._tracer.leaf(self.span_name, began, time_ns(), self._hit)
+                self._tracer.leaf(self.span_name, began, began, self._hit)
             return entry.payload if entry.plain else entry.fresh()  # type: ignore[no-any-return]
         found = self._stack.memory(full, self._l1)
         if found is None:
@@ -214,6 +234,15 @@ class Namespace(Generic[T]):
             unportable=counts.unportable,
             compute_s=counts.compute_s,
         )
+
+    def _look(self, wall_ns: int) -> None:
+        """Read the clock of ages, once a tick of the wall clock: until the next, no later time can be reached.
+
+        So an entry leaves L1 up to a tick early, never late; after a wall clock set back, by a tick at most.
+        """
+        if self._tick_s:
+            self._tick = wall_ns >> _TICK_BITS
+        self._now = self._clock() + self._tick_s
 
     def _tell(self, began: int, attributes: dict[str, AnyValue]) -> None:
         """Record a lookup on the current span."""

@@ -8,6 +8,7 @@ import pytest
 
 from pea.cache import ComputationCancelled
 from pea.config import L1Settings
+from tests.cache.conftest import Clock
 
 
 def counting(value, calls, gate=None):
@@ -211,6 +212,44 @@ async def test_an_invalidation_dooms_what_is_being_computed(make_caches):
     gate.set()
     assert await before == "old"
     assert await space.get_or_compute("day", counting("newest", calls)) == "new"
+
+
+async def test_l1_serves_nothing_too_old(make_caches, monkeypatch, clock):
+    """Ages are read once a millisecond of the wall clock: an entry may leave that much early, but never late."""
+    wall = Clock(5_000_000.0)
+    monkeypatch.setattr("pea.cache.namespace.monotonic", clock)
+    monkeypatch.setattr("pea.cache.namespace.time_ns", lambda: int(wall() * 1e9))
+    space = make_caches(l1=L1Settings(age=5)).namespace("calendar", ttl_s=60)
+    space.put("day", 1)
+
+    def answered_by_l1():
+        before = space.stats().lookups["l1"]
+        assert space.get("day") == 1
+        return space.stats().lookups["l1"] > before
+
+    for step, fresh in ((0.0, True), (0.0002, True), (4.99, True), (0.0089, False), (0.01, True), (5.1, False)):
+        clock.turn(step)
+        wall.turn(step)
+        assert answered_by_l1() is fresh
+    clock.turn(6)
+    wall.turn(-86_400)  # the clock on the wall is set back meanwhile
+    assert not answered_by_l1()
+
+
+async def test_a_hit_is_a_leaf_wherever_it_happens(make_caches, telemetry):
+    """L1's leaf is counted beyond the limit, made a span when there is none above, and is no part of an ended one."""
+    space = make_caches().namespace("calendar")
+    space.put("day", 1)
+    limit = telemetry.provider.limits.leaves
+    with telemetry.tracer.span("work") as span:
+        for _ in range(limit + 3):
+            space.get("day")
+        span.end()
+        space.get("day")
+    space.get("day")
+    assert len(span.leaves) == limit
+    assert span.dropped_leaves == 3
+    assert [each.name for each in telemetry.provider.buffer.take()] == ["work", *["cache.lookup calendar"] * 2]
 
 
 async def test_spans_say_which_tier(make_caches, telemetry, clock):
