@@ -40,6 +40,7 @@ SUITES = {
         Suite("http", "a traced route beside bare aiohttp", "pea.bench.http", "http", 45),
         Suite("start", "process start to /readyz, and memory", "pea.bench.start", "start", 20),
         Suite("cache", "the cache tiers beside other caches", "pea.bench.cache", "cache", 60, takes_data=True),
+        Suite("detect", "alerts: faults found, false alarms, causes", "pea.bench.detect", "detect", 720),
         Suite("store", "the span store with a million spans", "pea.bench.store", "store", 90),
         Suite("cause", "root causes of public faults", "pea.bench.cause", "cause", 20, takes_data=True),
     )
