@@ -29,7 +29,7 @@ def test_a_leak_under_a_sawtooth_is_found() -> None:
 
 def test_naive_rules_alarm_where_nothing_is_wrong_and_sure_ones_do_not() -> None:
     """A few slow calls at low traffic: the plain figure fires, the bound does not."""
-    quiet = day("near the bound", 15_000.0)
+    quiet = day("near the bound", 4_000.0)
     assert harmless(quiet, rules()) == 0
     assert harmless(quiet, plain(rules())) >= harmless(quiet, rules())
 
