@@ -18,7 +18,7 @@ import msgspec
 
 DAY_S = 86_400.0
 WEEK_S = 7 * DAY_S
-LARGEST = 1e150  # larger values are taken for this one: squares and ranges stay finite
+LARGEST = 1e36  # larger values are taken for this one: they and their differences fit in a float of four bytes
 
 
 class View(enum.IntEnum):
@@ -45,25 +45,25 @@ class Tuning(msgspec.Struct, frozen=True):
 
     short_s: float = 4_200.0
     long_s: float = 8_000.0
-    spread_s: float = 24_000.0
-    weights: tuple[float, float, float] = (1.0, 2.4, 1.4)  # of value, short and long mean
-    novelty: float = 0.0156  # this weighted distance, as a part of the range, is an alarm
-    season: float = 0.036  # the same, of what is left of the value without its season
-    spread: float = 0.26
+    spread_s: float = 23_400.0
+    weights: tuple[float, float, float] = (1.0, 2.3, 1.5)  # of value, short and long mean
+    novelty: float = 0.0145  # this weighted distance, as a part of the range, is an alarm
+    season: float = 0.0327  # the same, of what is left of the value without its season
+    spread: float = 0.234
     flat: float = 6.0  # times the longest that the series has been flat before
-    refractory_s: float = 43_200.0  # for so long only something `escalation` times as unusual is news
+    refractory_s: float = 41_700.0  # for so long only something `escalation` times as unusual is news
     escalation: float = 4.0
     range_s: float = 6 * DAY_S  # in which the range remembered shrinks to 1/e
-    counts_s: float = 40 * DAY_S  # in which counts of visits do
-    lag: float = 0.3  # a mean counts as history after this part of its span: what is under way is not yet normal
-    enough: float = 0.3  # visits nearby that make a value normal
+    counts_s: float = 87 * DAY_S  # in which counts of visits do
+    lag: float = 0.105  # a mean counts as history after this part of its span: what is under way is not yet normal
+    enough: float = 0.223  # visits nearby that make a value normal
     enough_share: float = 0.00018  # and this share of all visits on top
-    smoothing: float = 1.8  # a mean over w points weighs the newest by smoothing / (w + smoothing - 1)
-    season_gain: float = 0.2  # of a week's value in the profile
+    smoothing: float = 1.9  # a mean over w points weighs the newest by smoothing / (w + smoothing - 1)
+    season_gain: float = 0.147  # of a week's value in the profile
     season_proof: float = 0.2  # the season counts when it forecasts better than the level by this part
-    caution: float = 0.11  # every alarm raises the threshold by this much (in logarithm) …
+    caution: float = 0.106  # every alarm raises the threshold by this much (in logarithm) …
     caution_start: float = 0.4  # … it starts higher by this for each factor e that is asked for below one a day …
-    caution_least: float = -0.39  # … and silence at the asked rate lowers it again, as far as this
+    caution_least: float = -0.216  # … and silence at the asked rate lowers it again, as far as this
 
 
 class Row(msgspec.Struct, frozen=True):

@@ -216,9 +216,12 @@ class Baselines:
         self._fade(rows, s)
         left, proof = self._without_season(s, at, x, rows, step)
         self._stretch(s, C.LOW, x, step)
-        value = [self._track(view, x, s, rows, step, C.LOW) for view in (View.VALUE, View.SHORT, View.LONG)]
         weights = tuning.weights
-        novelty = sum(w * one for w, one in zip(weights, value, strict=True)) / (sum(weights) * tuning.novelty)
+        value, short, long = (
+            weight * self._track(view, x, s, rows, step, C.LOW)
+            for weight, view in zip(weights, (View.VALUE, View.SHORT, View.LONG), strict=True)
+        )
+        novelty = (value + short + long) / (sum(weights) * tuning.novelty)
         seasonal = np.zeros(len(x))
         in_season = np.flatnonzero(proof > tuning.season_proof)
         if len(in_season):
@@ -233,11 +236,11 @@ class Baselines:
             s[:, in_season] = part
         spread = self._spread(s, x, rows, step) / tuning.spread
         flat = self._flat(s, x, step)
-        sides = np.stack([*(w * one for w, one in zip(weights, value, strict=True)), seasonal, spread, flat])
-        sides[:3] *= novelty / np.maximum(sides[:3].sum(axis=0), 1e-300)
         evidence = np.maximum(np.maximum(novelty, seasonal), np.maximum(spread, flat))
-        view = np.argmax(sides, axis=0).astype(np.uint8)
-        view = np.where((novelty >= evidence) & (view > View.LONG), np.argmax(sides[:3], axis=0), view).astype(np.uint8)
+        of_values = np.where(short >= long, View.SHORT, View.LONG)
+        of_values = np.where((value >= short) & (value >= long), View.VALUE, of_values)
+        other = np.where(seasonal >= evidence, View.SEASON, np.where(spread >= evidence, View.SPREAD, View.FLAT))
+        view = np.where(novelty >= evidence, of_values, other).astype(np.uint8)
         evidence = np.where(s[C.CLOCK] > self.settings.learn_s, evidence, 0.0) * np.exp(-s[C.CAUTION])
         score = self._judge(s, evidence, step)
         above = x > s[C.LEVEL]

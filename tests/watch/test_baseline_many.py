@@ -1,0 +1,150 @@
+"""Many baselines together: the same figures as one by one, saved, restored and moved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pea.errors import ConfigError
+from pea.watch.baseline import Settings, View
+from pea.watch.baseline_many import Baselines, Column
+from pea.watch.baseline_one import Baseline
+
+SERIES = 5
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Times and values, ``(points, series)``: irregular steps, gaps, jumps back, missing values, all sizes."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    points = draw(st.integers(1, 300))
+    steps = rng.choice([0.0, 60.0, 300.0, 300.0, 300.0, 3600.0, -7200.0, 2e5], points)
+    values = rng.normal(0, 1, (points, SERIES)) * 10.0 ** rng.integers(-3, 6, SERIES)
+    values += 10.0 ** rng.integers(0, 6, SERIES)
+    shape = draw(st.sampled_from(["as it is", "rounded", "wave", "holes"]))
+    if shape == "rounded":
+        values = np.round(values)
+    elif shape == "wave":
+        values += 1e3 * np.sin(np.arange(points) / 20)[:, None]
+    elif shape == "holes":
+        values[rng.random(values.shape) < 0.3] = np.nan
+    return np.cumsum(steps), values
+
+
+@settings(max_examples=25, deadline=None)
+@given(histories())
+def test_together_is_as_alone(history: tuple[np.ndarray, np.ndarray]) -> None:
+    """Arrays and plain floats give the same scores, sides and directions, point by point."""
+    at, values = history
+    asked = Settings(learn_s=600)
+    together, alone = Baselines(SERIES, asked), [Baseline(asked) for _ in range(SERIES)]
+    for when, row in zip(at, values, strict=True):
+        many = together.update(when, row)
+        ones = [one.update(float(when), float(value)) for one, value in zip(alone, row, strict=True)]
+        np.testing.assert_allclose(many.score, [one.score for one in ones], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(many.evidence, [one.evidence for one in ones], rtol=1e-9, atol=1e-12)
+        assert many.view.tolist() == [one.view for one in ones]
+        assert many.above.tolist() == [one.above for one in ones]
+
+
+def test_a_row_left_out_is_left_alone() -> None:
+    """Only the rows named are learned, in the order named."""
+    part, whole = Baselines(3), Baselines(3)
+    rng = np.random.default_rng(1)
+    for tick in range(200):
+        values = rng.normal(10, 1, 3)
+        whole.update(60.0 * tick, values)
+        part.update(60.0 * tick, values[[2, 0]], [2, 0])
+    assert part.take(0) == whole.take(0)
+    assert part.take(2) == whole.take(2)
+    assert part.take(1) == Baselines(1).take(0)
+
+
+def test_a_restart_changes_nothing() -> None:
+    """What is restored goes on as if it had never stopped."""
+    rng = np.random.default_rng(2)
+    first = Baselines(4)
+    for tick in range(300):
+        first.update(300.0 * tick, rng.normal(10, 1, 4))
+    second = Baselines(4)
+    second.restore(first.save())
+    for tick in range(300, 400):
+        values = rng.normal(10, 1, 4)
+        np.testing.assert_array_equal(
+            first.update(300.0 * tick, values).score, second.update(300.0 * tick, values).score
+        )
+    assert first.save() == second.save()
+
+
+def test_one_takes_over_from_many_and_back() -> None:
+    """State moves between the two by row and by bytes."""
+    rng = np.random.default_rng(3)
+    many = Baselines(1)
+    for tick in range(300):
+        many.update(300.0 * tick, rng.normal(10, 1, 1))
+    one = Baseline()
+    one.restore(many.save())
+    assert one.save() == many.save()
+    assert one.update(300.0 * 300, 50.0).evidence == pytest.approx(many.update(300.0 * 300, [50.0]).evidence[0])
+
+
+@pytest.mark.parametrize("state", [b"", b"nonsense", Baselines(2).save(), Baselines(1).save()[:-1]])
+def test_a_state_of_another_kind_is_refused(state: bytes) -> None:
+    """A file cut short, of other series or of anything else is an error that says what happens, not a crash."""
+    with pytest.raises(ConfigError, match="learned anew"):
+        Baselines(1).restore(state)
+
+
+def test_a_series_takes_two_kilobytes_at_most() -> None:
+    """The state of a series is bounded, and small."""
+    assert Baselines(10).bytes_per_series <= 2048
+
+
+def test_silence_is_counted_in_usual_intervals() -> None:
+    """A series that came every minute and has not for ten is ten intervals late; one that never came is not late."""
+    learned = Baselines(2)
+    for tick in range(100):
+        learned.update(60.0 * tick, [float(tick)], [0])
+    late = learned.silent(60.0 * 99 + 600)
+    assert late[0] == pytest.approx(10, rel=0.01)
+    assert late[1] == 0
+
+
+def test_the_expected_band_holds_what_is_usual() -> None:
+    """For the evidence of an alert: about all of the noise lies in the band, and a spike does not."""
+    learned = Baselines(1)
+    values = np.random.default_rng(4).normal(100, 5, 3000)
+    for tick, value in enumerate(values):
+        learned.update(300.0 * tick, [value])
+    band = learned.expected(0, 300.0 * 3000)
+    assert band is not None
+    low, high = band
+    assert np.mean((values > low) & (values < high)) > 0.95
+    assert high < 130
+    assert Baselines(1).expected(0, 0.0) is None
+
+
+def test_the_band_follows_the_season() -> None:
+    """Where a season is known the band is about its forecast for that time."""
+    learned = Baselines(1)
+    for tick in range(14 * 288):
+        learned.update(300.0 * tick, [100 + 50 * np.sin(2 * np.pi * tick / 288)])
+    for part, middle in ((0.25, 150), (0.75, 50)):
+        band = learned.expected(0, 86_400.0 * (14 + part))
+        assert band is not None
+        assert band[0] < middle < band[1]
+        assert band[1] - band[0] < 60
+
+
+def test_no_rate_is_no_setting() -> None:
+    """Never a false alarm cannot be asked for."""
+    with pytest.raises(ConfigError, match="above 0"):
+        Baselines(1, Settings(false_alarms=0))
+
+
+def test_figures_and_views_are_numbered_from_zero() -> None:
+    """Columns index arrays: no hole, none twice."""
+    assert [int(column) for column in Column] == list(range(len(Column)))
+    assert [int(view) for view in View] == list(range(len(View)))
