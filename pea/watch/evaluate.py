@@ -65,14 +65,22 @@ def needs(rules: tuple[Rule, ...]) -> Iterator[Need]:
 
 def evaluate(rule: Rule, scene: Scene, now_s: float, active: Container[Labels] = ()) -> list[Reading]:
     """A rule's readings at ``now_s``. Values are computed for what is wrong, and for the label values in ``active``."""
+    return list(readings(rule, scene, now_s, active))
+
+
+def readings(rule: Rule, scene: Scene, now_s: float, active: Container[Labels] = ()) -> Iterator[Reading]:
+    """As `evaluate`, one by one: whoever reads may pause in between."""
     watched = signal(rule.signal)
     if not watched.of_spans:
-        return [_gauge(rule, watched, scene, labels, names, now_s) for labels, names in _sampled(rule, watched, scene)]
+        for labels, names in list(_sampled(rule, watched, scene)):
+            yield _gauge(rule, watched, scene, labels, names, now_s)
+        return
     with scene.windows.lock:
-        return [
-            _spans(rule, watched, scene, labels, windows, now_s, active)
-            for labels, windows in _measured(rule, scene.windows, watched)
-        ]
+        measured = list(_measured(rule, scene.windows, watched))
+    for labels, windows in measured:
+        with scene.windows.lock:
+            found = _spans(rule, watched, scene, labels, windows, now_s, active)
+        yield found
 
 
 def exemplars(rule: Rule, windows: Windows, labels: Labels, now_s: float) -> tuple[int, ...]:

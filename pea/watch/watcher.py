@@ -13,12 +13,14 @@ import msgspec
 
 from pea.watch.alert import Alert, State
 from pea.watch.book import Book, Change, Silence
-from pea.watch.evaluate import Scene, evaluate, exemplars, needs
+from pea.watch.evaluate import Reading, Scene, exemplars, needs, readings
 from pea.watch.memory import Memory, recall, remember
 from pea.watch.notify import Delivery, Outbox, Planner, Send, to_log
 from pea.watch.rule import BUILT_IN_RECEIVERS, Rule, RuleSet
 
 INTERVAL_S = 10.0
+SLICE_S = 0.001
+BREATH = 8  # readings
 
 _log = logging.getLogger(__name__)
 
@@ -88,11 +90,14 @@ class Watcher:
         return changes
 
     async def evaluate_politely(self) -> list[Change]:
-        """One round, with a pause for others after each rule."""
+        """One round, with a pause for others after each millisecond of work."""
         changes: list[Change] = []
+        began = time.perf_counter()
         for part in self._round(None):
             changes += part
-            await asyncio.sleep(0)
+            if time.perf_counter() - began >= SLICE_S:
+                await asyncio.sleep(0)
+                began = time.perf_counter()
         for change in changes:
             if change.alert.state is State.FIRING:
                 self._look_into(change.alert)
@@ -161,28 +166,33 @@ class Watcher:
 
     def _round(self, now_s: float | None) -> Iterator[list[Change]]:
         now_s = self._clock() if now_s is None else now_s
-        took = 0.0
+        took, began = 0.0, time.perf_counter()
         for rule in self.rules.rules:
-            began = time.perf_counter()
-            changes = self._one(rule, now_s)
-            took += time.perf_counter() - began
-            yield changes
+            for part in self._one(rule, now_s):
+                took += time.perf_counter() - began
+                yield part
+                began = time.perf_counter()
         self.scene.windows.forget(now_s)
         self._evaluations += 1
         self._evaluation_s = took
 
-    def _one(self, rule: Rule, now_s: float) -> list[Change]:
+    def _one(self, rule: Rule, now_s: float) -> Iterator[list[Change]]:
+        """A rule's changes at the end, and nothing after each few readings."""
+        found: list[Reading] = []
         try:
-            readings = evaluate(rule, self.scene, now_s, self.book.active(rule.name))
+            for reading in readings(rule, self.scene, now_s, self.book.active(rule.name)):
+                found.append(reading)
+                if len(found) % BREATH == 0:
+                    yield []
         except Exception:  # noqa: BLE001 - one rule's fault must not blind the others
             self._failures += 1
             if rule.name not in self._failed:
                 self._failed.add(rule.name)
                 _log.exception("the rule %s could not be evaluated", rule.name)
-            return []
-        changes = [self._with_exemplars(change, rule, now_s) for change in self.book.update(rule, readings, now_s)]
+            return
+        changes = [self._with_exemplars(change, rule, now_s) for change in self.book.update(rule, found, now_s)]
         self._hear(changes)
-        return changes
+        yield changes
 
     def _with_exemplars(self, change: Change, rule: Rule, now_s: float) -> Change:
         alert = change.alert
