@@ -74,7 +74,7 @@ async def test_refusals_are_traced_with_bounded_names(site, method, path, name, 
 
 async def test_a_fault_is_an_error_with_its_type(site, monkeypatch):
     """A 500 sets the span's status and names the kind of problem."""
-    monkeypatch.setattr(site.service.runtime.telemetry, "figures", lambda: 1 / 0)
+    monkeypatch.setattr(site.service.runtime.telemetry, "gather_figures", lambda: 1 / 0)
     _, problem = await site.send("GET", "/v1/agents")
     (server,) = await spans(site, problem["trace_id"])
     assert (server.status, server.attributes["error.type"]) == ("error", "internal")
