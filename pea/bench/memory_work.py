@@ -13,8 +13,8 @@ import pea
 from pea.errors import ConfigError
 
 TASKS_PER_HOUR = 3_600
-FIRST_DAY = date(2026, 4, 27)  # the sample's calendars tell of the five weeks from here
-DAYS = 35
+FIRST_DAY = date(2026, 5, 11)  # the week of the sample's present
+DAYS = 7
 QUERIES = ("agreement", "pilot terms", "budget", "travel", "works council", "salary", "interview", "rollout")
 DOCUMENTS = ("hudson-pilot-terms.md", "q2-budget-memo.pdf", "travel-policy.txt", "remote-work-policy.html")
 

@@ -15,7 +15,8 @@ from pea.bench.measure import Line
 class Suite(msgspec.Struct, frozen=True):
     """A function that measures, and what it is about; ``seconds`` is roughly how long it takes on two cores.
 
-    One that ``takes_data`` is given the folder of public data sets, or None for where they usually are.
+    One that ``takes_data`` is given the folder of public data sets, or None for where they usually are; one that
+    ``takes_minutes`` may be told how long to go on.
     """
 
     name: str
@@ -24,10 +25,13 @@ class Suite(msgspec.Struct, frozen=True):
     function: str
     seconds: int
     takes_data: bool = False
+    takes_minutes: bool = False
 
-    def run(self, data: Path | None) -> Sequence[Line | Figure]:
+    def run(self, data: Path | None, minutes: float | None = None) -> Sequence[Line | Figure]:
         """Measure. Raises ImportError when a peer is not installed, ConfigError when there is no data."""
         measure: Callable[..., Sequence[Line | Figure]] = getattr(import_module(self.module), self.function)
+        if self.takes_minutes and minutes is not None:
+            return measure(minutes)
         return measure(data) if self.takes_data else measure()
 
 
@@ -42,6 +46,8 @@ SUITES = {
         Suite("cache", "the cache tiers beside other caches", "pea.bench.cache", "cache", 60, takes_data=True),
         Suite("detect", "alerts: faults found, false alarms, causes", "pea.bench.detect", "detect", 720),
         Suite("store", "the span store with a million spans", "pea.bench.store", "store", 90),
+        Suite("memory", "memory over an hour's worth of work", "pea.bench.memory", "memory", 90),
+        Suite("soak", "the service under load, killed half way", "pea.bench.soak", "soak", 140, takes_minutes=True),
         Suite("cause", "root causes of public faults", "pea.bench.cause", "cause", 20, takes_data=True),
     )
 }

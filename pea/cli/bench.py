@@ -31,8 +31,9 @@ _PACKAGES = ("opentelemetry-sdk", "aiohttp", "msgspec", "numpy")
 @click.command("bench", epilog="Suites: " + "; ".join(f"{suite.name}: {suite.about}" for suite in SUITES.values()))
 @click.argument("names", nargs=-1, metavar="[SUITE]...")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of public data sets, for suites that use them.")
+@click.option("--minutes", type=click.FloatRange(0.1, 10_080), help="How long soak goes on (default: 2).")
 @as_json
-def command(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
+def command(names: tuple[str, ...], data: Path | None, minutes: float | None, as_json: bool) -> None:
     """Run the suites named, or all of them, each beside its peers in one run.
 
     Exits with 1 when a budget is not met.
@@ -45,7 +46,7 @@ def command(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     results: dict[str, Sequence[Line | Figure]] = {}
     missing: dict[str, str] = {}
     for suite in [SUITES[name] for name in names] or SUITES.values():
-        found = _run(suite, to, data, quiet=as_json)
+        found = _run(suite, to, data, minutes, quiet=as_json)
         if isinstance(found, str):
             missing[suite.name] = found
         else:
@@ -62,12 +63,15 @@ def command(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     sys.exit(1 if failed or missing else 0)
 
 
-def _run(suite: Suite, to: Console, data: Path | None, *, quiet: bool) -> Sequence[Line | Figure] | str:
+def _run(
+    suite: Suite, to: Console, data: Path | None, minutes: float | None, *, quiet: bool
+) -> Sequence[Line | Figure] | str:
+    seconds = 60 * minutes if suite.takes_minutes and minutes is not None else suite.seconds
     try:
         if quiet or not to.is_terminal:
-            return suite.run(data)
-        with to.status(f"{suite.name}: {suite.about} (about {suite.seconds} s)"):
-            return suite.run(data)
+            return suite.run(data, minutes)
+        with to.status(f"{suite.name}: {suite.about} (about {seconds:.0f} s)"):
+            return suite.run(data, minutes)
     except ImportError as error:
         return f"a peer is not installed: {error.name} (pip install 'pea[bench]')"
     except ConfigError as error:
