@@ -1,13 +1,16 @@
 """Alerts over HTTP: a real fault in a running service is told with its traces, silenced, and remembered."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from click.testing import CliRunner, Result
 
 from pea import Runtime, Settings
+from pea.cli.alerts import command
 from pea.config import Seconds, ServiceSettings, WatchSettings
 from pea.service import Service
 from pea.service.alerts_detector import DETECTOR, memory_limit, rule_paths, shipped_path
@@ -155,3 +158,21 @@ def test_the_default_rules_and_the_memory_limit_are_found() -> None:
     assert rule_paths(Settings()) == [shipped_path()]
     assert shipped_path().exists()
     assert memory_limit() > 1 << 28
+
+
+async def test_the_command_line_shows_alerts_and_silences_them(serve, agents, rules) -> None:
+    """`pea alerts` tells what fires, exits with 1 on --check, and `pea alerts silence` mutes it."""
+    async with serve(agents["echo"](), watch__rules=[str(rules)], watch__interval=0.1) as site:
+        await fired(site, await opened(site))
+
+        async def pea(*words: str) -> Result:
+            return await asyncio.to_thread(CliRunner().invoke, command, [*words, "--url", site.service.url])
+
+        shown = await pea("--check")
+        assert shown.exit_code == 1
+        assert "Agent echo fails: " in shown.output
+        assert f"{site.service.url}/traces/" in shown.output
+        (alert,) = json.loads((await pea("--json")).output)["alerts"]
+        silenced = await pea("silence", alert["id"], "--for", "2h")
+        assert silenced.output.startswith("echo-fails is silenced until ")
+        assert "silenced until" in (await pea("--all")).output
