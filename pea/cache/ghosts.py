@@ -8,27 +8,27 @@ GHOST_BYTES = 100  # a hash and its share of a dict
 class Ghosts:
     """Keys are remembered by their hash, so that they do not stay in memory themselves."""
 
-    __slots__ = ("_age", "_new", "_old")
+    __slots__ = ("_age", "new", "old")
 
     def __init__(self) -> None:
-        self._new: dict[int, int] = {}  # count, and in the last byte how often all had been halved before
-        self._old: dict[int, int] = {}
+        self.new: dict[int, int] = {}  # count, and in the last byte how often all had been halved before
+        self.old: dict[int, int] = {}
         self._age = 0
 
     def __len__(self) -> int:
-        return len(self._new) + len(self._old)
+        return len(self.new) + len(self.old)
 
     def remember(self, mark: int, count: int, most: float) -> None:
         """The key with this hash has left after ``count`` requests; a generation is at most ``most`` keys."""
-        if len(self._new) > most:
-            self._old, self._new = self._new, {}
-        self._new[mark] = count << 8 | self._age
+        if len(self.new) > most:
+            self.old, self.new = self.new, {}
+        self.new[mark] = count << 8 | self._age
 
     def recall(self, mark: int) -> int | None:
         """The count of a key that comes back, which is no ghost any longer; None when it is not remembered."""
-        kept = self._new.pop(mark, None)
+        kept = self.new.pop(mark, None)
         if kept is None:
-            kept = self._old.pop(mark, None)
+            kept = self.old.pop(mark, None)
             if kept is None:
                 return None
         return kept >> 8 + (self._age - kept & 255)
@@ -39,5 +39,5 @@ class Ghosts:
 
     def clear(self) -> None:
         """Forget all."""
-        self._new.clear()
-        self._old.clear()
+        self.new.clear()
+        self.old.clear()

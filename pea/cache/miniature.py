@@ -16,13 +16,13 @@ class Miniature:
 
     __slots__ = (
         "_age_at",
-        "_asks",
         "_ghosts",
-        "_held",
         "_main",
         "_most",
         "_small",
         "_small_most",
+        "asks",
+        "held",
         "hits",
         "limit",
         "policy",
@@ -31,48 +31,42 @@ class Miniature:
     def __init__(self, policy: Policy, limit: int = UNLIMITED) -> None:
         self.policy = policy
         self.hits = 0
-        self._held: dict[int, list[int]] = {}  # count, and the count at which the hand will pass the key by
+        self.held: dict[int, list[int]] = {}  # count, and the count at which the hand will pass the key by
         self._small: deque[int] = deque()
         self._main: deque[int] = deque()
         self._most = MOST_VISITS[policy]
         self._ghosts = Ghosts()
-        self._asks = 0
+        self.asks = 0
         self.resize(limit)
 
     def resize(self, limit: int) -> None:
         """Hold at most ``limit`` keys; what is too much leaves at the next requests."""
         self.limit = limit
         self._small_most = max(1, int(limit * SMALL[self.policy]))
-        self._age_at = self._asks + AGE_EVERY * limit
+        self._age_at = self.asks + AGE_EVERY * limit
 
     def thin(self, keeps: Callable[[int], bool]) -> None:
         """Forget the keys that ``keeps`` refuses."""
-        self._held = {key: node for key, node in self._held.items() if keeps(key)}
-        self._small = deque(key for key in self._small if key in self._held)
-        self._main = deque(key for key in self._main if key in self._held)
+        self.held = {key: node for key, node in self.held.items() if keeps(key)}
+        self._small = deque(key for key in self._small if key in self.held)
+        self._main = deque(key for key in self._main if key in self.held)
 
-    def ask(self, key: int) -> None:
-        """One request."""
-        self._asks += 1
-        node = self._held.get(key)
-        if node is not None:
-            node[0] += 1
-            self.hits += 1
-            return
+    def miss(self, key: int) -> None:
+        """A request for a key that is not held; one that is, the caller counts itself, in ``held`` and ``hits``."""
         ghost = self._ghosts.recall(key)
         count = 1 if ghost is None else ghost + 1
-        self._held[key] = [count, count]
+        self.held[key] = [count, count]
         if self.policy == "clock" or (ghost is not None and self.policy == "s3-fifo"):
             self._main.append(key)
         else:
             self._small.append(key)
-        while len(self._held) > self.limit:
+        while len(self.held) > self.limit:
             self._evict()
-        if self._asks >= self._age_at:
+        if self.asks >= self._age_at:
             self._age()
 
     def _evict(self) -> None:
-        small, main, held = self._small, self._main, self._held
+        small, main, held = self._small, self._main, self.held
         if not small or (main and len(small) <= self._small_most):
             self._lose(self._hand(), newcomer=False)
             return
@@ -98,7 +92,7 @@ class Miniature:
             self._lose(key, newcomer=True)
 
     def _hand(self) -> int:
-        main, held, most = self._main, self._held, self._most
+        main, held, most = self._main, self.held, self._most
         while True:
             key = main.popleft()
             node = held[key]
@@ -109,14 +103,14 @@ class Miniature:
             main.append(key)
 
     def _lose(self, key: int, *, newcomer: bool) -> None:
-        count = self._held.pop(key)[0]
+        count = self.held.pop(key)[0]
         if newcomer or self.policy == "tinylfu":
             self._ghosts.remember(key, count, GHOSTS_PER_ENTRY[self.policy] * self.limit)
 
     def _age(self) -> None:
-        self._age_at = self._asks + AGE_EVERY * self.limit
+        self._age_at = self.asks + AGE_EVERY * self.limit
         self._ghosts.halve()
-        for node in self._held.values():
+        for node in self.held.values():
             shed = node[0] >> 1
             node[0] -= shed
             node[1] -= shed

@@ -13,7 +13,7 @@ A judge (`pea.cache.duel`) may say which policy to follow. A hit costs one incre
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -51,17 +51,21 @@ class Judge(Protocol):
 
 
 class _Node(Generic[K, V]):
-    """An entry: ``count`` requests, ``base`` the count at which the clock hand will pass it by."""
+    """An entry: ``count`` requests, ``base`` the count at which the clock hand will pass it by.
 
-    __slots__ = ("base", "came", "count", "key", "main", "sampled", "size", "until", "value")
+    One that was taken out of the middle of its queue is ``gone``, and is stepped over when it comes to the front.
+    """
+
+    __slots__ = ("base", "came", "count", "gone", "key", "main", "sampled", "size", "until", "value")
 
     key: K
-    value: V
+    value: V | None
     until: float
     came: float
     size: int
     count: int
     base: int
+    gone: bool
     main: bool
     sampled: bool
 
@@ -73,10 +77,10 @@ class TwoQueues(Generic[K, V]):
     """
 
     __slots__ = (
-        "_age_at", "_age_s", "_ageing", "_clock", "_full", "_ghosts", "_ghosts_each", "_judge", "_left", "_main",
-        "_most_ghosts", "_nodes", "_policy", "_small", "_small_bytes", "_small_most", "_small_most_bytes", "_to_tick",
-        "dropped", "evicted_age", "evicted_size", "hits", "limit_bytes", "limit_entries", "misses", "refused",
-        "size_bytes",
+        "_age_at", "_age_s", "_ageing", "_clock", "_full", "_ghosts", "_ghosts_each", "_gone", "_judge",
+        "_left", "_main", "_most_ghosts", "_nodes", "_policy", "_small", "_small_bytes", "_small_held",
+        "_small_most", "_small_most_bytes", "_to_tick", "dropped", "evicted_age", "evicted_size", "hits",
+        "limit_bytes", "limit_entries", "misses", "refused", "size_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -98,9 +102,10 @@ class TwoQueues(Generic[K, V]):
         self._clock = clock
         self._left = left
         self._nodes: dict[K, _Node[K, V]] = {}
-        self._small: OrderedDict[K, _Node[K, V]] = OrderedDict()
-        self._main: OrderedDict[K, _Node[K, V]] = OrderedDict()
-        self._small_bytes = 0
+        self._small: deque[_Node[K, V]] = deque()
+        self._main: deque[_Node[K, V]] = deque()
+        self._small_held = self._small_bytes = 0
+        self._gone = 0  # nodes in either queue that are
         self._ghosts = Ghosts()
         self._most_ghosts = limit_bytes * _GHOST_SHARE / (2 * GHOST_BYTES)
         self._judge = judge
@@ -160,17 +165,18 @@ class TwoQueues(Generic[K, V]):
         size = size_bytes + ENTRY_BYTES
         now = self._clock()
         age = self._age_s if ttl_s is None or ttl_s > self._age_s else ttl_s
-        old = self._nodes.get(key)
+        nodes = self._nodes
+        old = nodes.get(key)
         if old is not None:
             self._remove(old)
         if size > self.limit_bytes or not self.limit_entries or age <= 0:
             self.refused += 1
             return False
         mark = hash(key)
-        ghost = self._ghosts.recall(mark)
+        ghosts, judge = self._ghosts, self._judge
+        ghost = ghosts.recall(mark)
         node: _Node[K, V] = _Node()
-        node.key, node.value, node.size = key, value, size
-        node.until, node.came = now + age, now
+        node.key, node.value, node.size, node.until, node.came = key, value, size, now + age, now
         policy = self._policy
         if old is not None:
             node.count = node.base = old.count + 1
@@ -181,16 +187,19 @@ class TwoQueues(Generic[K, V]):
         else:
             node.count = node.base = 1
             node.main = policy == "clock"
-        node.sampled = self._judge is not None and self._sample(self._judge, mark)
-        nodes = self._nodes
+        node.gone = node.sampled = False
+        if judge is not None and judge.samples(mark):
+            node.sampled = True
+            judge.ask(mark)
         nodes[key] = node
         self.size_bytes += size
         if node.main:
-            self._main[key] = node
+            self._main.append(node)
         else:
-            self._small[key] = node
+            self._small.append(node)
+            self._small_held += 1
             self._small_bytes += size
-        room = self.limit_bytes - len(self._ghosts) * GHOST_BYTES
+        room = self.limit_bytes - (len(ghosts.new) + len(ghosts.old)) * GHOST_BYTES
         if self.size_bytes > room or len(nodes) > self.limit_entries:
             self._full = True
             while self.size_bytes > room or len(nodes) > self.limit_entries:
@@ -205,9 +214,10 @@ class TwoQueues(Generic[K, V]):
         node = self._nodes.get(key)
         if node is None:
             return None
+        value = node.value
         self._remove(node)
         self.dropped += 1
-        return node.value
+        return value
 
     def clear(self) -> None:
         """Take everything out; what has been learnt of the requests is forgotten too."""
@@ -216,11 +226,11 @@ class TwoQueues(Generic[K, V]):
             held.clear()
         self._ageing.clear()
         self._ghosts.clear()
-        self.size_bytes = self._small_bytes = 0
+        self.size_bytes = self._small_bytes = self._small_held = self._gone = 0
 
     def stats(self, tier: str = "l2", owner: str = "") -> TierStats:
         """What has been counted."""
-        first = next(iter(self._small.values()), None) or next(iter(self._main.values()), None)
+        first = next((node for queue in (self._small, self._main) for node in queue if not node.gone), None)
         return TierStats(
             tier=tier,
             owner=owner,
@@ -238,39 +248,39 @@ class TwoQueues(Generic[K, V]):
             oldest_s=None if first is None else self._clock() - first.came,
         )
 
-    def _sample(self, judge: Judge, mark: int) -> bool:
-        sampled = judge.samples(mark)
-        if sampled:
-            judge.ask(mark)
-        return sampled
-
     def _remove(self, node: _Node[K, V]) -> None:
-        key = node.key
-        del self._nodes[key]
+        """Take a node out, wherever in its queue it is."""
+        del self._nodes[node.key]
         self.size_bytes -= node.size
-        if node.main:
-            del self._main[key]
-        else:
-            del self._small[key]
+        if not node.main:
+            self._small_held -= 1
             self._small_bytes -= node.size
+        node.gone, node.value = True, None
+        self._gone += 1
+        if self._gone > 64 and self._gone > len(self._nodes):  # what is gone must not fill the memory
+            self._small = deque(node for node in self._small if not node.gone)
+            self._main = deque(node for node in self._main if not node.gone)
+            self._gone = 0
 
     def _evict(self, now: float) -> None:
         """Let one entry go, or move one from small to main."""
-        small, main = self._small, self._main
-        crowded = self._small_bytes > self._small_most_bytes or len(small) > self._small_most
-        if not small or (main and not crowded):
+        small, held = self._small, self._small_held
+        mains = len(self._nodes) - held
+        if not held or (mains and self._small_bytes <= self._small_most_bytes and held <= self._small_most):
             self._lose(self._hand(), now)
             return
-        node = small[next(iter(small))]
+        node = small[0]
+        while node.gone:
+            small.popleft()
+            self._gone -= 1
+            node = small[0]
         if self._policy == "s3-fifo":
-            if node.count > node.base:
-                self._promote(node)
-            else:
+            if node.count <= node.base:
                 self._lose(node, now)
-            return
-        if self._policy == "tinylfu" and (
-            self.size_bytes - self._small_bytes >= self.limit_bytes - self._small_most_bytes
-            or len(main) >= self.limit_entries - self._small_most
+                return
+        elif self._policy == "tinylfu" and (
+            mains >= self.limit_entries - self._small_most
+            or self.size_bytes - self._small_bytes >= self.limit_bytes - self._small_most_bytes
         ):
             victim = self._hand()
             count = victim.count
@@ -278,38 +288,42 @@ class TwoQueues(Generic[K, V]):
                 self._lose(node, now)
                 return
             self._lose(victim, now)
-        self._promote(node)
-
-    def _promote(self, node: _Node[K, V]) -> None:
-        del self._small[node.key]
+        small.popleft()
+        self._small_held -= 1
         self._small_bytes -= node.size
         node.main = True
         node.base = node.count
-        self._main[node.key] = node
+        self._main.append(node)
 
     def _hand(self) -> _Node[K, V]:
         """Go round main to the first entry that was not asked for since the hand passed it; at most three rounds."""
         main, most = self._main, MOST_VISITS[self._policy]
         while True:
-            key = next(iter(main))
-            node = main[key]
+            node = main[0]
             visits = node.count - node.base
-            if visits <= 0:
+            if node.gone:
+                main.popleft()
+                self._gone -= 1
+            elif visits <= 0:
                 return node
-            node.base = node.count - (visits if visits < most else most) + 1
-            main.move_to_end(key)
+            else:
+                node.base = node.count - (visits if visits < most else most) + 1
+                main.rotate(-1)
 
     def _lose(self, node: _Node[K, V], now: float) -> None:
+        """Let go the node at the front of its queue."""
         key = node.key
-        del self._nodes[key]
+        nodes = self._nodes
+        del nodes[key]
         self.size_bytes -= node.size
         if node.main:
-            del self._main[key]
+            self._main.popleft()
         else:
-            del self._small[key]
+            self._small.popleft()
+            self._small_held -= 1
             self._small_bytes -= node.size
         if not node.main or self._policy == "tinylfu":  # to S3-FIFO, what main lets go is no newcomer judged too early
-            most = self._ghosts_each * len(self._nodes)
+            most = self._ghosts_each * len(nodes)
             self._ghosts.remember(hash(key), node.count, most if most < self._most_ghosts else self._most_ghosts)
         if now >= node.until:
             self.evicted_age += 1

@@ -121,9 +121,11 @@ class TwoQueuesMachine(RuleBasedStateMachine):
     def sound(self):
         real = self.real
         assert set(real) == set(self.model)
-        assert sorted([*real._small, *real._main]) == sorted(self.model)
+        queued = [node for queue in (real._small, real._main) for node in queue if not node.gone]
+        assert sorted(node.key for node in queued) == sorted(self.model)
+        assert real._gone == len(real._small) + len(real._main) - len(queued)
         assert real.size_bytes == sum(node.size for node in real._nodes.values())
-        assert real._small_bytes == sum(node.size for node in real._small.values())
+        assert real._small_bytes == sum(node.size for node in real._small if not node.gone)
         assert real.stats().size_bytes <= BYTES + 2 * GHOST_BYTES
         assert len(real) <= ENTRIES
 
