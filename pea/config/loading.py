@@ -27,8 +27,8 @@ def load(
 ) -> Settings:
     """Read settings from ``path`` (else PEA_CONFIG, else ./pea.yaml), PEA_* variables and dotted ``overrides``.
 
-    Relative ``workspace`` and ``state`` paths in the file are relative to it; ``state`` defaults to ``.pea`` beside the
-    configuration. Raises ConfigError with the file and line, or the variable, and the nearest valid word.
+    Relative ``workspace``, ``state`` and ``watch.rules`` paths in the file are relative to it; ``state`` defaults to
+    ``.pea`` beside the configuration. Raises ConfigError with the file and line, or the variable, and the nearest valid word.
     """
     environ = os.environ if environ is None else environ
     if path is None and environ.get("PEA_CONFIG"):
@@ -42,6 +42,9 @@ def load(
     for key in ("workspace", "state"):
         if isinstance(tree.get(key), str) and tree[key]:
             tree[key] = str(home / Path(tree[key]).expanduser())
+    watch = tree.get("watch")
+    if isinstance(watch, dict) and isinstance(watch.get("rules"), list):
+        watch["rules"] = [str(home / Path(one).expanduser()) if isinstance(one, str) else one for one in watch["rules"]]
     for name, value in _from_environment(environ):
         _put(tree, name, value, origins, f"PEA_{name.upper().replace('.', '__')}")
     for name, given in (overrides or {}).items():

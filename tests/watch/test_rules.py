@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pea.config import load
 from pea.errors import ConfigError
 from pea.watch.rule import Amount, Rule, Share
 from pea.watch.rule_file import MAX_BYTES, BadRules, load_rules, parse_rules
@@ -167,6 +168,12 @@ def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path: Path) -> None
         f"{tmp_path}/none.yaml: cannot be read: No such file or directory",
         f"{tmp_path}/bytes.yaml:2: is not UTF-8 (save it as UTF-8)",
     ]
+
+
+def test_rule_files_are_relative_to_the_configuration(tmp_path: Path) -> None:
+    """`watch.rules` in pea.yaml means the files beside it, wherever the service is started."""
+    (tmp_path / "pea.yaml").write_text("watch: {rules: [mine.yaml, /etc/pea.yaml]}\n")
+    assert load(tmp_path / "pea.yaml", environ={}).watch.rules == (str(tmp_path / "mine.yaml"), "/etc/pea.yaml")
 
 
 def test_every_signal_that_is_listed_can_be_watched() -> None:
