@@ -28,7 +28,8 @@ def load(
     """Read settings from ``path`` (else PEA_CONFIG, else ./pea.yaml), PEA_* variables and dotted ``overrides``.
 
     Relative ``workspace``, ``state`` and ``watch.rules`` paths in the file are relative to it; ``state`` defaults to
-    ``.pea`` beside the configuration. Raises ConfigError with the file and line, or the variable, and the nearest valid word.
+    ``.pea`` beside the configuration. Raises ConfigError with the file and line, or the variable, and the nearest
+    valid word.
     """
     environ = os.environ if environ is None else environ
     if path is None and environ.get("PEA_CONFIG"):
