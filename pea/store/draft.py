@@ -16,7 +16,7 @@ MAX_NAME = 400  # characters of a service's or operation's name in the index; sp
 MAX_LINKS = 100  # other traces that one trace is shown joined to
 FAILED = 1
 _FIXED_BYTES = 600
-_MAX_HASHES = 50_000
+_MAX_HASHES = 4_096  # most are ids that never come again: remembering more of them is memory for nothing
 
 _hashes: dict[tuple[str, str], int] = {}  # bounded
 

@@ -16,7 +16,7 @@ SUMMARY_BITS = 62
 MAX_MARKS = 10_000  # of a chunk; one with more says that it may have anything
 _SPREAD = 0x9E3779B1  # 2^32 over the golden ratio
 _MASK = 0xFFFFFFFF
-_MAX_KNOWN = 50_000
+_MAX_KNOWN = 4_096  # most are ids that never come again: remembering more of them is memory for nothing
 
 _WITH_BIT = [bytes(byte for byte in range(256) if byte >> bit & 1).hex() for bit in range(8)]
 

@@ -23,6 +23,7 @@ from pea.telemetry.keeper_policy import Ended, Policy, keep_all, policy_of
 from pea.telemetry.record import ERROR, SpanRecord
 
 MAX_DECISIONS = 100_000
+MAX_KNOWN_TO_KEEP = 4_096  # where all are kept, decisions only keep a trace from being counted twice
 MAX_PINS = 10_000
 
 
@@ -256,7 +257,7 @@ class Keeper(Generic[D]):
 
     def _remember(self, trace_id: int, *, keep: bool) -> None:
         self._decided[trace_id] = keep
-        if len(self._decided) > MAX_DECISIONS:
+        if len(self._decided) > (MAX_KNOWN_TO_KEEP if self._known_to_keep else MAX_DECISIONS):
             self._decided.popitem(last=False)
 
     def _remember_pin(self, trace_id: int) -> None:
