@@ -147,9 +147,12 @@ def _load_figures(load: Load, *lives: Life) -> list[Figure]:
     seconds = sum(life.seconds for life in lives)
     cpu = sum(life.cpu_s for life in lives) / seconds
     took = statistics.quantiles(load.task_s, n=20) if len(load.task_s) > 1 else [0.0] * 19
+    how = ", ".join(f"{count} {end}" for end, count in load.ends.most_common(5))
     return [
         Figure("tasks done", load.tasks / seconds, "tasks/s", load.tasks, note=f"{seconds / 60:.3g} min of load"),
-        Figure("  failed, or cut while the service was up", float(load.failed + load.cut), "tasks", load.tasks, 0.0),
+        Figure(
+            "  failed, or cut while the service was up", float(load.failed + load.cut), "tasks", load.tasks, 0.0, how
+        ),
         Figure("  p50, as the asker saw it", 1e3 * took[9], "ms", len(load.task_s)),
         Figure("  p95", 1e3 * took[18], "ms", len(load.task_s), note="the first tasks of each start included"),
         Figure("spans taken by OTLP", load.spans / seconds, "spans/s", load.spans),

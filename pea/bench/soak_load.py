@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import aiohttp
@@ -39,6 +40,7 @@ class Load:
         self.own: list[Confirmed] = []
         self.task_s: list[float] = []
         self.tasks = self.failed = self.spans = self.pushed_back = self.left_out = self.cut = 0
+        self.ends: Counter[str] = Counter()  # of the tasks that failed: how
         self._numbers = 0
         self._traces = 0
 
@@ -87,6 +89,8 @@ class Load:
             self.own.append(Confirmed(now, body["trace_id"], 2))
         else:
             self.failed += 1
+            problem = body.get("error") or {}
+            self.ends[f"{ask.capability} {problem.get('code') or body.get('status')}"] += 1
 
     async def _post(self, session: aiohttp.ClientSession) -> None:
         body, trace_ids = otlp_request(self._traces, self._dice, time.time_ns())
