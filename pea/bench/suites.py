@@ -48,6 +48,14 @@ SUITES = {
         Suite("store", "the span store with a million spans", "pea.bench.store", "store", 90),
         Suite("memory", "memory over an hour's worth of work", "pea.bench.memory", "memory", 90),
         Suite("soak", "the service under load, killed half way", "pea.bench.soak", "soak", 140, takes_minutes=True),
+        Suite(
+            "baseline",
+            "learned baselines on labelled and on normal series",
+            "pea.bench.baseline",
+            "baseline",
+            240,
+            takes_data=True,
+        ),
         Suite("cause", "root causes of public faults", "pea.bench.cause", "cause", 20, takes_data=True),
     )
 }

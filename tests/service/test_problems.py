@@ -267,7 +267,7 @@ async def test_a_fault_tells_the_client_nothing_but_its_trace(site, monkeypatch)
     def explode(*args, **kwargs):
         raise RuntimeError("the word is swordfish")
 
-    monkeypatch.setattr(site.service.runtime.telemetry, "figures", explode)
+    monkeypatch.setattr(site.service.runtime.telemetry, "gather_figures", explode)
     response, problem = await site.send("GET", "/v1/agents")
     assert (response.status, problem["type"]) == (500, "/problems/internal")
     assert "swordfish" not in json.dumps(problem)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from pea.watch.alert import Alert, State, alert_id
 from pea.watch.notify import Notice, Outbox, OutboxState, Planner, Send, sender, to_log
@@ -261,10 +262,13 @@ def test_a_message_cannot_write_headers_of_its_own() -> None:
     assert "\n" not in made["Subject"]
 
 
-async def test_the_log_gets_a_line_for_each_alert(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_gets_a_line_for_each_alert() -> None:
     """With the rule, the labels and the message."""
-    await to_log(notice())
-    assert all(word in caplog.text for word in ("alert firing", "Agent travel is", '"label.agent":"travel"'))
+    with capture_logs() as lines:
+        await to_log(notice())
+    (line,) = lines
+    assert (line["event"], line["rule"], line["label.agent"]) == ("alert firing", "slow", "travel")
+    assert "Agent travel is" in line["message"]
 
 
 def test_the_text_says_since_when_and_where_to_look() -> None:

@@ -186,11 +186,8 @@ def test_every_signal_that_is_listed_can_be_watched() -> None:
 
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-(10**20), 10**20), st.floats(), st.text(max_size=12))
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=6,
-)
+LISTS = st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_size=6), SCALARS, max_size=3)
+VALUES = SCALARS | LISTS | st.lists(LISTS, max_size=2) | st.dictionaries(st.text(max_size=6), LISTS, max_size=2)
 
 
 @given(st.dictionaries(st.sampled_from([*Rule.__struct_encode_fields__, "oops"]), VALUES, max_size=6))
