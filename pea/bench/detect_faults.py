@@ -163,7 +163,10 @@ class LookAlike(msgspec.Struct, frozen=True):
 
 def look_alikes(seed: int, seconds: float = DAY_S) -> list[LookAlike]:
     """A day of each harmless kind."""
-    few = {"agents": 3, "until_s": seconds, "seed": seed}
+    few = Traffic(lambda _now_s: 0.0, until_s=seconds, seed=seed, agents=3)
+
+    def traffic(rate: Callable[[float], float], **more: float) -> Traffic:
+        return msgspec.structs.replace(few, rate=rate, **more)
 
     def wave(now_s: float) -> float:
         return 0.15 * (1.1 + math.sin(2 * math.pi * now_s / DAY_S))
@@ -193,15 +196,15 @@ def look_alikes(seed: int, seconds: float = DAY_S) -> list[LookAlike]:
         return _samples("sawtooth", 0.0, seconds, seed)
 
     return [
-        LookAlike("near the bound", Traffic(usual, usual_s=0.43, spread=0.6, **few), _nothing, quiet),
-        LookAlike("daily wave", Traffic(wave, **few), _nothing, quiet),
-        LookAlike("low traffic", Traffic(low, usual_s=0.4, spread=0.7, **few), _nothing, quiet),
-        LookAlike("one slow outlier", Traffic(usual, **few), outlier, quiet),
+        LookAlike("near the bound", traffic(usual, usual_s=0.43, spread=0.6), _nothing, quiet),
+        LookAlike("daily wave", traffic(wave), _nothing, quiet),
+        LookAlike("low traffic", traffic(low, usual_s=0.4, spread=0.7), _nothing, quiet),
+        LookAlike("one slow outlier", traffic(usual), outlier, quiet),
         LookAlike(
             "cold cache and deploy step",
-            Traffic(usual, **few),
+            traffic(usual),
             lambda *about: max(cold(*about), deploy(*about), key=lambda one: one.more_s),
             quiet,
         ),
-        LookAlike("garbage collector", Traffic(low, **few), _nothing, collected),
+        LookAlike("garbage collector", traffic(low), _nothing, collected),
     ]

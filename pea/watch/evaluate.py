@@ -287,8 +287,10 @@ def _growth(rule: Rule, scene: Scene, names: list[str], now_s: float) -> Growth 
         other = signal(taken)
         found = [name for held in gauges.groups(scene.samples, other, ()).values() for name in held]
         accounted = gauges.history(scene.samples, found, start_s, now_s)
-        if len(accounted):
-            values[-len(accounted) :] -= np.nan_to_num(accounted)
+        # A sample may come in between the two reads: one of them is then a step longer than the other.
+        both = min(len(values), len(accounted))
+        if both:
+            values[-both:] -= np.nan_to_num(accounted[-both:])
     return growth(values, rule.samples, int(rule.window / STEP_S), STEP_S)
 
 
