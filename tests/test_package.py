@@ -38,6 +38,7 @@ def test_wheel_carries_data_files(tmp_path: Path) -> None:
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
     for wanted in ("pea/data/otel/registry/task.yaml", "pea/data/examples/workspace/pea.yaml", "pea/py.typed"):
         assert wanted in names
+    assert not [name for name in names if "/.pea/" in name or "__pycache__" in name]
     for folder in ("pea/data/alerts/", "pea/data/dashboards/"):
         assert any(name.startswith(folder) for name in names), folder
 
