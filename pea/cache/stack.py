@@ -200,7 +200,7 @@ class Stack:
         began = self._clock()
         try:
             value = await compute()
-        except BaseException as error:
+        except BaseException as error:  # cancellation too: a lease that nobody holds must not wait to run out
             for outer, stamp in stamps:
                 self._later(outer.release(flight.key, stamp))
             if isinstance(error, space.terms.negative_errors) and isinstance(error, Exception):

@@ -115,7 +115,7 @@ class Dispatcher:
         with self._tracer.span(route.span_name, attributes, links=failed) as span:
             try:
                 return await self._bounded(route, arguments, deadline, task_id, attempt)
-            except Exception:
+            except Exception:  # whatever an agent raises, the next attempt links to this one
                 if isinstance(failed, list):
                     failed.append(Link(span.get_span_context()))
                 raise

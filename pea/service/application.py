@@ -115,7 +115,7 @@ def _answering(hosts: frozenset[str]) -> Middleware:
             response = problems.answer_status(error, request.rel_url.raw_path)
         except ConnectionError:
             raise  # the client is gone: nobody is left to be answered
-        except Exception:
+        except Exception:  # what nobody foresaw is a 500 that says nothing, and a log line that says all
             log.exception("a request failed", method=request.method, path=request.rel_url.raw_path)
             response = problems.answer(PeaError("internal"), request.rel_url.raw_path)
         if request.app[STATE].stopping:

@@ -100,7 +100,7 @@ class Hub:
                 for window in +self._windows:
                     parts[f"charts/{window}"] = _encode(self._board.charts(window))
                 self.update(parts)
-            except Exception:
+            except Exception:  # one bad round must not end the stream for every reader
                 log.exception("the dashboard could not be collected")  # the next round may succeed
             await asyncio.sleep(self.every_s)
 

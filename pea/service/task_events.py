@@ -50,7 +50,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
         await response.write_eof()
     except ConnectionError:
         log.debug("the reader of a task's events went away", task=task.id)
-    except Exception:
+    except Exception:  # the answer has begun: there is no status left to tell it by
         log.exception("a stream of events broke off", task=task.id)
     finally:
         state.streams -= 1

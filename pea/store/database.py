@@ -102,7 +102,7 @@ def _open(path: Path, size_bytes: int) -> sqlite3.Connection:
         if version == 0:
             connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
         connection.execute("SELECT count(*) FROM (SELECT 1 FROM trace LIMIT 1)")
-    except BaseException:
+    except BaseException:  # whatever stops the opening, the file must not stay locked
         connection.close()
         raise
     return connection

@@ -238,4 +238,4 @@ def as_written(value: Any) -> Any:
         return value.text
     if isinstance(value, float):  # a duration or a share
         return float(value)
-    raise NotImplementedError(type(value).__name__)
+    raise NotImplementedError(type(value).__name__)  # what msgspec asks of a hook for a type it does not know

@@ -68,7 +68,7 @@ class SearchIndex:
         with self._lock:
             try:
                 yield
-            except BaseException:
+            except BaseException:  # half a change must not stand, whatever broke it off
                 self._connection.rollback()
                 raise
             self._waiting += 1
@@ -262,7 +262,7 @@ def _connect(path: str) -> sqlite3.Connection:
         elif version != FORMAT:
             raise sqlite3.DatabaseError(f"format {version} where {FORMAT} is due")
         connection.execute("SELECT count(*) FROM documents, whole('x')").fetchone()
-    except BaseException:
+    except BaseException:  # whatever stops the opening, the file must not stay locked
         connection.close()
         raise
     return connection
