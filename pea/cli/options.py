@@ -29,7 +29,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that make settings; the command gets them as ``settings``, read and checked.
 
-    ``host`` and ``port``, where a command has them, become settings too.
+    ``host``, ``port`` and ``chaos``, where a command has them, become settings too.
     """
 
     @functools.wraps(command)
@@ -47,6 +47,8 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
         for name in ("host", "port"):
             if name in rest:
                 overrides[f"service.{name}"] = rest.pop(name)
+        if "chaos" in rest:
+            overrides["runtime.chaos"] = list(rest.pop("chaos")) or None
         return command(settings=load(config, overrides=overrides), **rest)
 
     for option in reversed(_OPTIONS):

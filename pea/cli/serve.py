@@ -20,10 +20,19 @@ if TYPE_CHECKING:
 @click.option("--host", help="Address to listen on (default: 127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (default: 8080; 0: any free one).")
 @click.option("--first", metavar="CAPABILITY", help="Run this once when all agents are ready, and show its trace.")
+@click.option(
+    "--chaos",
+    multiple=True,
+    metavar="SPEC",
+    help="Put a fault into an agent: slow:AGENT=TIME, error:AGENT=SHARE, leak:AGENT=BYTES (a call), block:AGENT=TIME; "
+    "add ,after=TIME and ,for=TIME to have it begin later and end. May be given more than once.",
+)
 @settings_options
 def command(settings: Settings, first: str | None) -> None:
     """Start the service and show where it is."""
     needs_workspace(settings)
+    if settings.runtime.chaos:
+        _check_chaos(settings)
     gc.disable()  # until all is imported and ready: nothing of it is garbage, and looking for some takes a sixth of it
     try:
         asyncio.run(_serve(settings, first))
@@ -32,6 +41,16 @@ def command(settings: Settings, first: str | None) -> None:
     from pea.cli.leaving import leave
 
     leave(0)
+
+
+def _check_chaos(settings: Settings) -> None:
+    """Refuse faults that cannot be put in before anything has been started."""
+    from pea.runtime.chaos import parse_fault
+    from pea.runtime.discovery import installed
+
+    agents = [found.name for found in installed(settings.runtime.agents)]
+    for text in settings.runtime.chaos:
+        parse_fault(text, agents)
 
 
 async def _serve(settings: Settings, first: str | None) -> None:

@@ -56,6 +56,7 @@ class RuntimeSettings(_Section, frozen=True):
     history_size: Bytes = Bytes(64 << 20)
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     agents: tuple[str, ...] = ()  # empty: every installed agent
+    chaos: tuple[str, ...] = ()  # faults put in on purpose, as `slow:travel=800ms`; see pea.runtime.chaos
 
 
 class LogSettings(_Section, frozen=True):

@@ -78,6 +78,7 @@ class Dispatcher:
         self._deadlines = DeadlineTable(self._loop)
         self.clock: Callable[[], float] = self._loop.time
         self._threads = ThreadPoolExecutor(settings.runtime.threads, thread_name_prefix=_THREADS)
+        self.infect: Callable[[Capability], Capability] | None = None  # faults put in on purpose: `pea serve --chaos`
 
     async def call(
         self, name: str, arguments: Mapping[str, Any], *, deadline: float, task_id: str | None = None
@@ -205,6 +206,8 @@ class Dispatcher:
             attributes = {names.GEN_AI_OPERATION_NAME: "invoke_agent", names.GEN_AI_AGENT_NAME: owner}
             with self._tracer.span(f"{names.SPAN_INVOKE_AGENT} {owner}", attributes):
                 raise
+        if self.infect is not None:
+            capability = self.infect(capability)
         route = self._routes[name] = Route(capability, self.settings.runtime, self.caches)
         return route
 

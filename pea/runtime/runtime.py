@@ -96,6 +96,8 @@ class Runtime:
         self._scheduler = Scheduler(self.settings.runtime, self.directory, self._dispatcher, tracer)
         agents = self._load() if self._given is None else self._given
         added = [record for agent in agents if (record := self._add(agent)) is not None]
+        if self.settings.runtime.chaos:
+            self._put_in_faults()
         await asyncio.gather(*(self._start_agent(record.name) for record in added))
         self._observe()
         self.started_s = time.perf_counter() - began
@@ -130,6 +132,14 @@ class Runtime:
             except Exception as error:  # noqa: BLE001 - an agent that cannot say how it is, is not well
                 problem = f"its health check raised {type(error).__name__}: {error}"
         return Health(agent=name, state=record.state, problem=problem, check_s=time.perf_counter() - began)
+
+    def _put_in_faults(self) -> None:
+        from pea.runtime.chaos import Chaos, parse_fault
+
+        known = [record.name for record in self.directory.records]
+        faults = [parse_fault(text, known) for text in self.settings.runtime.chaos]
+        self.dispatcher.infect = Chaos(faults).infect
+        log.warning("faults are put in on purpose", chaos=list(self.settings.runtime.chaos))
 
     def _load(self) -> list[Agent]:
         agents, unloadable = discovery.load(discovery.installed(self.settings.runtime.agents))
