@@ -165,7 +165,7 @@ def _measured(alert: Alert, rule: Rule, reading: Reading) -> Alert:
         alert,
         value=value,
         shown=amount(value, rule),
-        threshold=amount(_threshold(rule), rule),
+        threshold=amount(evidence.get("bound", _threshold(rule)), rule),
         message=fill(rule, alert.labels, value, reading.evidence),
         evidence=evidence,
     )

@@ -15,9 +15,10 @@ import numpy as np
 from pea.watch import samples as gauges
 from pea.watch.bounds import surely_above, surely_below
 from pea.watch.buckets import merge, quantile
+from pea.watch.change import Before, gauge_before, quantile_before, rate_share, share_before
 from pea.watch.families import SERVICE
 from pea.watch.growth import Growth, growth
-from pea.watch.rule import Amount, Rule, labels_of
+from pea.watch.rule import Amount, Change, Rule, labels_of
 from pea.watch.samples import STEP_S, Samples
 from pea.watch.signals import Quantity, Signal, signal
 from pea.watch.window import SHORT_S, SLICE_S, Slice, Window
@@ -138,6 +139,8 @@ def _spans(
     if rule.burn is not None:
         return _burning(rule, labels, windows, now_s)
     start_s = now_s - rule.window
+    if rule.change is not None:
+        return _changed(rule, rule.change, watched, scene, labels, windows, now_s, shown=labels in active)
     if watched.quantity is Quantity.QUANTILE:
         return _quantile(rule, watched, labels, windows, now_s, shown=labels in active)
     if watched.quantity is Quantity.RATE and now_s - scene.started_s < rule.window:
@@ -155,19 +158,71 @@ def _spans(
     return _plain(rule, labels, max(one.high for one in figures), {"samples": count})
 
 
+def _changed(
+    rule: Rule,
+    change: Change,
+    watched: Signal,
+    scene: Scene,
+    labels: Labels,
+    windows: list[Window],
+    now_s: float,
+    *,
+    shown: bool,
+) -> Reading:
+    """The window beside the time before it."""
+    last_s = now_s - rule.window
+    first_s, size = last_s - change.over, float(change.at_least)
+    held = [one for window in windows for one in window.slices(first_s, last_s)]
+    count = sum(one.count for one in held)
+    nothing = Reading(labels, math.nan, None, None, {"samples_before": count})
+    if watched.quantity is Quantity.RATE:
+        if first_s < scene.started_s:
+            return nothing
+        recent = sum(window.figures(last_s, now_s).count for window in windows)
+        share = rate_share(change.factor, rule.window, change.over)
+        surely = surely_above if change.factor > 1 else surely_below
+        now, before = recent / rule.window, count / change.over
+        matters = count + recent >= rule.min_samples and abs(now - before) >= size
+        wrong = matters and surely(count + recent, recent, share, rule.confidence)
+        return Reading(labels, now, wrong, not wrong, {"samples": recent, "before": before})
+    if count < rule.min_samples:
+        return nothing
+    if watched.quantity is Quantity.MARKED:
+        shares = share_before(count, sum(one.marked for one in held), change.factor, size)
+        return nothing if shares is None else _share(rule, watched, labels, windows, now_s, shares)
+    times = quantile_before(merge(one.fold() for one in held), watched.q, change.factor, size)
+    return nothing if times is None else _quantile(rule, watched, labels, windows, now_s, shown=shown, before=times)
+
+
+def _before(before: Before | None) -> dict[str, float]:
+    if before is None:
+        return {}
+    return {"before": before.value, "samples_before": before.samples, "bound": before.bound}
+
+
 def _quantile(
-    rule: Rule, watched: Signal, labels: Labels, windows: list[Window], now_s: float, *, shown: bool
+    rule: Rule,
+    watched: Signal,
+    labels: Labels,
+    windows: list[Window],
+    now_s: float,
+    *,
+    shown: bool,
+    before: Before | None = None,
 ) -> Reading:
     start_s, bad = now_s - rule.window, 1.0 - watched.q
-    bound = float(rule.above if rule.above is not None else rule.below or 0.0)
-    past = _tally(windows, start_s, now_s, lambda one: one.above(bound))
+    bound = float(rule.above if rule.above is not None else rule.below or 0.0) if before is None else before.bound
+    # A bound that moves is not worth remembering what is above it.
+    past = _tally(windows, start_s, now_s, lambda one: one.above(bound) if before is None else one.fold().above(bound))
     count, slower = past.whole
     if count < rule.min_samples:
         return Reading(labels, math.nan, None, None, {"samples": count})
     # The quantile is at most the bound exactly when no more values are above it than may be.
     allowed = count - math.ceil(watched.q * count - 1e-9)
-    cleared = sum(window.above(start_s, now_s, _clear_bound(rule)) for window in windows)
-    if rule.above is not None:
+    cleared = slower
+    if before is None:
+        cleared = sum(window.above(start_s, now_s, _clear_bound(rule)) for window in windows)
+    if rule.below is None:
         since_s = _sure_since(past, bad, rule.confidence)
         wrong, over = since_s is not None, cleared <= allowed
     else:
@@ -177,13 +232,15 @@ def _quantile(
     if wrong or shown:
         first_s = start_s if since_s is None else since_s
         value = quantile(merge(one.fold() for window in windows for one in window.slices(first_s, now_s)), watched.q)
-    evidence: dict[str, float] = {"samples": count, "past_threshold": slower}
+    evidence: dict[str, float] = {"samples": count, "past_threshold": slower, **_before(before)}
     if since_s is not None:
         evidence["seconds"] = round(now_s - since_s, 3)
     return Reading(labels, value, wrong, over and not wrong, evidence)
 
 
-def _share(rule: Rule, watched: Signal, labels: Labels, windows: list[Window], now_s: float) -> Reading:
+def _share(
+    rule: Rule, watched: Signal, labels: Labels, windows: list[Window], now_s: float, before: Before | None = None
+) -> Reading:
     good = watched.quantity is Quantity.UNMARKED
 
     def counted(one: Slice) -> int:
@@ -194,16 +251,17 @@ def _share(rule: Rule, watched: Signal, labels: Labels, windows: list[Window], n
     if count < rule.min_samples:
         return Reading(labels, math.nan, None, None, {"samples": count})
     value = held / count
-    evidence: dict[str, float] = {"samples": count, "counted": held}
+    evidence: dict[str, float] = {"samples": count, "counted": held, **_before(before)}
     if rule.below is not None:
         wrong = surely_below(count, held, float(rule.below), rule.confidence)
         return Reading(labels, value, wrong, _over(rule, value) and not wrong, evidence)
-    since_s = _sure_since(past, float(rule.above or 0.0), rule.confidence)
+    bound = float(rule.above or 0.0) if before is None else before.bound
+    since_s = _sure_since(past, bound, rule.confidence)
     if since_s is not None:
         recent, bad = past.since(since_s)
         shown, evidence["seconds"] = bad / recent, round(now_s - since_s, 3)
         return Reading(labels, shown, True, False, evidence)
-    return Reading(labels, value, False, _over(rule, value), evidence)
+    return Reading(labels, value, False, _over(rule, value) if before is None else value <= bound, evidence)
 
 
 class _Tally(msgspec.Struct, frozen=True):
@@ -267,6 +325,8 @@ def _gauge(rule: Rule, watched: Signal, scene: Scene, labels: Labels, names: lis
         value = gauges.latest(scene.samples, names, now_s, watched)
     if math.isnan(value):
         return Reading(labels, value, None, None)
+    if rule.change is not None:
+        return _gauge_changed(rule, rule.change, scene, labels, names, now_s)
     if rule.trend is None:
         return _plain(rule, labels, value, {})
     found = _growth(rule, scene, names, now_s)
@@ -278,6 +338,20 @@ def _gauge(rule: Rule, watched: Signal, scene: Scene, labels: Labels, names: lis
         evidence["hours_to_limit"] = max(scene.memory_limit - value, 0.0) / found.per_hour
     # What stays high but no longer grows is over too: the leak has ended.
     return Reading(labels, value, wrong, _over(rule, value) or not found.growing, evidence)
+
+
+def _gauge_changed(rule: Rule, change: Change, scene: Scene, labels: Labels, names: list[str], now_s: float) -> Reading:
+    last_s = now_s - rule.window
+    recent = gauges.history(scene.samples, names, last_s, now_s)
+    before = gauge_before(
+        gauges.history(scene.samples, names, last_s - change.over, last_s), change.factor, float(change.at_least)
+    )
+    held = recent[~np.isnan(recent)]
+    if before is None or not len(held):
+        return Reading(labels, math.nan, None, None)
+    value = float(np.median(held))
+    wrong = value > before.bound if change.factor > 1 else value < before.bound
+    return Reading(labels, value, wrong, not wrong, _before(before))
 
 
 def _growth(rule: Rule, scene: Scene, names: list[str], now_s: float) -> Growth | None:

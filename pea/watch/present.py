@@ -59,6 +59,7 @@ def fill(rule: Rule, labels: Mapping[str, str], value: float | None, evidence: M
     shown = amount(value, rule)
     words = {
         "value": shown,
+        "before": amount(evidence.get("before"), rule),
         "burn": shown,
         "threshold": bound.text if bound is not None else "",
         "window": duration(float(rule.window)),

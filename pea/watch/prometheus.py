@@ -15,7 +15,7 @@ from pea.errors import ConfigError
 from pea.telemetry import names
 from pea.telemetry.exposition import prometheus_name
 from pea.watch.families import FAMILIES, SERVICE
-from pea.watch.rule import Rule, RuleSet
+from pea.watch.rule import Change, Rule, RuleSet
 from pea.watch.signals import Quantity, Signal, signal
 
 _SHOWN = {"s": "humanizeDuration", "B": "humanize1024", "%": "humanizePercentage"}
@@ -62,6 +62,8 @@ def _expression(rule: Rule, watched: Signal) -> str:
     if rule.absent is not None:
         return _absent(rule, watched)
     value = _value(rule, watched)
+    if rule.change is not None:
+        return _changed(rule, rule.change, watched, value)
     sign, bound = (">", rule.above) if rule.above is not None else ("<", rule.below)
     said = f"{value} {sign} {float(bound or 0)!r}"
     if rule.trend:
@@ -69,6 +71,23 @@ def _expression(rule: Rule, watched: Signal) -> str:
         rising = [f"deriv({metric}[{_duration(window * times)}]) > 0" for times in (1, 2)]
         return " and ".join([said, *(f"{_grouped(rule, watched, 'sum', one)}" for one in rising)])
     if watched.of_spans and watched.quantity is not Quantity.RATE and rule.min_samples > 1:
+        said += f" and {_count(rule, watched, float(rule.window), 'increase')} >= {rule.min_samples}"
+    return said
+
+
+def _changed(rule: Rule, change: Change, watched: Signal, value: str) -> str:
+    """The value beside itself over the time before the window, without confidence bounds."""
+    if not watched.of_spans:
+        raise ConfigError("the change of a gauge's median is not said in PromQL")
+    window, over = _duration(float(rule.window)), _duration(float(change.over))
+    earlier = _value(msgspec.structs.replace(rule, window=change.over), watched)
+    before = earlier.replace(f"[{over}]", f"[{over}] offset {window}")
+    least = float(change.at_least)
+    said = f"{value} {'>' if change.factor > 1 else '<'} {change.factor:g} * ({before})"
+    if least:
+        difference = f"{value} - ({before})" if change.factor > 1 else f"({before}) - {value}"
+        said += f" and {difference} >= {least!r}"
+    if watched.quantity is not Quantity.RATE and rule.min_samples > 1:
         said += f" and {_count(rule, watched, float(rule.window), 'increase')} >= {rule.min_samples}"
     return said
 
@@ -221,6 +240,7 @@ def _message(rule: Rule, watched: Signal, labels: Mapping[str, str]) -> str:
     words = {
         "value": "{{ $value }}" if rule.burn else shown,
         "burn": "{{ $value }}",
+        "before": "what it was",
         "threshold": bound.text if bound is not None else "",
         "window": _duration(float(rule.window)),
         "rule": rule.name,

@@ -139,8 +139,27 @@ class Burn(_Part, frozen=True, kw_only=True):
     )
 
 
+class Change(_Part, frozen=True, kw_only=True):
+    """A figure that is not what it was: the window beside the time before it."""
+
+    factor: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1e6,
+            description="Wrong when the value is so many times what it was; below 1: when it has fallen to that.",
+        ),
+    ] = 2.0
+    at_least: Annotated[Amount, _("… and differs by this much; what is less does not matter.")] = field(
+        default_factory=lambda: Amount(0.0)
+    )
+    over: Annotated[Seconds, _("How long the time before is; of spans a quarter of an hour with the window.")] = field(
+        default_factory=_lasting(600)
+    )
+
+
 class Rule(_Part, frozen=True, kw_only=True):
-    """One alert rule. It has one condition: `above` or `below`, with or without `trend`; `burn`; or `absent`."""
+    """One alert rule. Its one condition: `above` or `below` (with or without `trend`), `burn`, `change` or `absent`."""
 
     name: Name
     type: Annotated[str, Meta(max_length=80, description="What kind of trouble this is, in a word.")] = ""
@@ -172,8 +191,11 @@ class Rule(_Part, frozen=True, kw_only=True):
         Words, Meta(max_length=8, description="Signals whose sum is taken off before a trend is judged.")
     ] = ()
     burn: Annotated[Burn, _("An objective whose budget is spent too fast.")] | None = None
+    change: Annotated[Change, _("A figure that is not what it was.")] | None = None
     absent: Annotated[Seconds, _("Wrong when a series that has been there is silent for this long.")] | None = None
-    message: Annotated[Text, _("What the alert says; {value}, {threshold}, {window} and labels in braces.")] = ""
+    message: Annotated[
+        Text, _("What the alert says; {value}, {before}, {threshold}, {window} and labels in braces.")
+    ] = ""
     runbook: Annotated[Text, _("Where it is written what to do.")] = ""
     notify: Annotated[Words, Meta(max_length=16, description="Receivers.")] = ("log",)
     resend: Annotated[Seconds, _("Tell again after this long while it is firing.")] = field(

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from pea.errors import ConfigError, did_you_mean, nearest
-from pea.watch.rule import BUILT_IN_RECEIVERS, Amount, Inhibit, Receiver, Rule, labels_of
+from pea.watch.rule import BUILT_IN_RECEIVERS, Amount, Change, Inhibit, Receiver, Rule, labels_of
 from pea.watch.signals import Quantity, Signal, Unit, signal
 from pea.watch.window import SHORT_S, SLICE_S
 
-VALUES = ("value", "threshold", "window", "rule", "severity", "growth", "left", "objective", "burn")
+VALUES = ("value", "before", "threshold", "window", "rule", "severity", "growth", "left", "objective", "burn")
 MAX_LONG_S = 30 * 86_400
 MAX_TREND_S = 12 * 3_600  # twice this is kept by the series store
 
@@ -73,10 +73,10 @@ def faults_of_receiver(receiver: Receiver) -> Iterator[Fault]:
 
 def _condition(rule: Rule, watched: Signal) -> Iterator[Fault]:
     bounds = [name for name in ("above", "below") if getattr(rule, name) is not None]
-    kinds = [*bounds[:1], *(name for name in ("burn", "absent") if getattr(rule, name) is not None)]
+    kinds = [*bounds[:1], *(name for name in ("burn", "change", "absent") if getattr(rule, name) is not None)]
     if not kinds:
         what = "the rule has no condition"
-        yield Fault("trend" if rule.trend else "", what, "say above:, below:, burn: or absent:")
+        yield Fault("trend" if rule.trend else "", what, "say above:, below:, burn:, change: or absent:")
     elif len(kinds) > 1 or len(bounds) > 1:
         yield Fault(
             bounds[-1] if len(bounds) > 1 else kinds[-1],
@@ -91,6 +91,8 @@ def _condition(rule: Rule, watched: Signal) -> Iterator[Fault]:
         yield from _clear(rule, watched)
     else:
         yield from _burn(rule, watched)
+    if rule.change is not None:
+        yield from _change(rule, rule.change, watched)
     if rule.trend and (watched.quantity is not Quantity.GAUGE or rule.above is None):
         yield Fault("trend", "a trend needs a gauge and `above`", "watch process.memory or agent.memory")
     for name in rule.minus:
@@ -159,6 +161,30 @@ def _burn(rule: Rule, watched: Signal) -> Iterator[Fault]:
             yield Fault(f"burn.windows[{place}]", "the short window must be shorter than the long one, both within 30d")
         elif pair.factor * (1 - burn.objective) > 1:
             yield Fault(f"burn.windows[{place}].factor", "is never reached: more than all events would have to be bad")
+
+
+_CHANGING = frozenset((Quantity.QUANTILE, Quantity.MARKED, Quantity.RATE, Quantity.GAUGE))
+
+
+def _change(rule: Rule, change: Change, watched: Signal) -> Iterator[Fault]:
+    yield from _amount("change.at_least", change.at_least, watched)
+    if watched.quantity not in _CHANGING:
+        what = f"a change of {watched.name} cannot be told"
+        yield Fault("change", what, "watch a quantile, .errors, .rate or a gauge")
+    if change.factor == 1:
+        yield Fault("change.factor", "1 times what it was is no change", "write 2 or 0.5")
+    if change.factor < 1 and watched.quantity not in {Quantity.RATE, Quantity.GAUGE}:
+        yield Fault("change.factor", f"{watched.name} is told only when it rises", "write 2")
+    for name in ("below", "above"):
+        if getattr(rule.clear, name) is not None:
+            yield Fault(f"clear.{name}", "a change is over when the value is back, or has lasted", "write for: alone")
+    reach = rule.window + change.over
+    if watched.of_spans and reach > SHORT_S:
+        yield Fault(
+            "change.over", f"with the window it is {SHORT_S // 60} minutes at most", f"write {SHORT_S - rule.window:g}s"
+        )
+    elif change.over < rule.window:
+        yield Fault("change.over", "is at least as long as the window", f"write {rule.window:g}s")
 
 
 def _minus(name: str, rule: Rule, watched: Signal) -> Iterator[Fault]:

@@ -96,7 +96,7 @@ def test_shares_are_read(given: object, value: float) -> None:
 
 TIME = "(write it in time, such as 1s or 900ms)"
 MISTAKES = (
-    ("", 3, "the rule has no condition (say above:, below:, burn: or absent:)"),
+    ("", 3, "the rule has no condition (say above:, below:, burn:, change: or absent:)"),
     ("above: 1s|severty: high", 6, "there is no field 'severty' (did you mean 'severity'?)"),
     ("above: 1s|severity: hihg", 6, "severity: invalid enum value 'hihg' (did you mean 'high'?)"),
     ("above: 1GiB", 5, f"above: 1GiB is not an amount of agent.latency.p95 {TIME}"),
@@ -113,6 +113,14 @@ MISTAKES = (
     ("above: 1s|below: 2s", 6, "below: above and below are conditions of their own (write two rules)"),
     ("above: 1s|absent: 1d", 6, "absent: above and absent are conditions of their own (write two rules)"),
     ("burn: {objective: 99%}", 4, "signal: agent.latency.p95 has no good and bad events"),
+    ("above: 1s|change: {factor: 2}", 6, "change: above and change are conditions of their own (write two rules)"),
+    ("change: {factor: 1}", 5, "change.factor: 1 times what it was is no change (write 2 or 0.5)"),
+    ("change: {factor: 0.5}", 5, "change.factor: agent.latency.p95 is told only when it rises (write 2)"),
+    ("change: {over: 14m}", 5, "change.over: with the window it is 15 minutes at most (write 600s)"),
+    ("change: {over: 1m}", 5, "change.over: is at least as long as the window (write 300s)"),
+    ("change: {at_least: 5%}", 5, f"change.at_least: 5% is not an amount of agent.latency.p95 {TIME}"),
+    ("change: {facto: 2}", 5, "there is no field 'facto' (did you mean 'factor'?)"),
+    ("change: {}|clear: {below: 1s}", 6, "clear.below: a change is over when the value is back, or has lasted"),
     ("above: 1s|confidence: 2", 6, "confidence: expected `float` < 1.0"),
 )
 
