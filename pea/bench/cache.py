@@ -95,7 +95,8 @@ def lookups() -> list[Line | Figure]:
                 "l2": _gets(names, l2.get),
                 "traced": Contender(traced),
                 "asked": Contender(lambda count: loop.run_until_complete(asked(count))),
-            }
+            },
+            clock=time.process_time_ns,  # nothing here waits: another process's turn is no part of a lookup
         )
         runner.run(caches.aclose())
         runner.run(telemetry.aclose())

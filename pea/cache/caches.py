@@ -105,7 +105,7 @@ class Caches:
         )
         found = self._spaces.get(name)
         if found is None:
-            found = Namespace(self.stack, name, owner, self._l1(owner), terms, type)
+            found = Namespace(self.stack, name, owner, self._l1(owner), terms, type, self._clock)
             found.compress_above = int(min(own.l3.compress_above, own.l4.compress_above))
             self._spaces[name] = found
         elif (found.terms, found.owner) != (terms, owner):

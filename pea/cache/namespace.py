@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic, time_ns
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
 from opentelemetry.util.types import AnyValue
 
 from pea.cache.entry import Entry
 from pea.cache.flights import Flight
-from pea.cache.ordered import Ordered
+from pea.cache.ordered import Held, Ordered
 from pea.cache.patterns import groups_of
 from pea.cache.values import Uncacheable
 from pea.cache.wire import Codec
 from pea.telemetry import ActiveSpan, names
-from pea.telemetry.context import SPAN_KEY, current
+from pea.telemetry.context import SPAN_KEY, Context, current
+from pea.telemetry.leaf import Leaf
 
 if TYPE_CHECKING:
     from pea.cache.stack import Stack
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 _TICK_BITS = 20  # of the wall clock's nanoseconds: a millisecond
 _TICK_S = (1 << _TICK_BITS) * 1e-9
+#: In place of a value where None could be one.
+ABSENT: Final = object()
 TIERS = names.PEA_CACHE_TIER_VALUES
 
 
@@ -87,13 +90,20 @@ class Namespace(Generic[T]):
     """
 
     __slots__ = (
-        "_clock", "_find", "_hit", "_l1", "_move", "_moves", "_now", "_prefix", "_processors", "_room", "_stack",
-        "_tick", "_tick_s", "_tracer", "attributes", "codec", "compress_above", "counts", "l1_hits", "name", "owner",
-        "span_name", "terms",
+        "_above", "_clock", "_context", "_hit", "_l1", "_leaves", "_moves", "_near", "_now", "_prefix", "_processors",
+        "_room", "_stack", "_tick", "_tick_s", "_tracer", "_used", "attributes", "codec", "compress_above", "counts",
+        "l1_hits", "name", "owner", "span_name", "terms",
     )  # fmt: skip
 
     def __init__(
-        self, stack: Stack, name: str, owner: str, l1: Ordered[str, Entry], terms: Terms, declared: Any
+        self,
+        stack: Stack,
+        name: str,
+        owner: str,
+        l1: Ordered[str, Entry],
+        terms: Terms,
+        declared: Any,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.name = name
         self.owner = owner
@@ -109,7 +119,8 @@ class Namespace(Generic[T]):
         self._stack = stack
         self._l1 = l1
         self._prefix = name + ":"
-        self._find, self._move, self._moves, self._clock = l1.hot()
+        self._near: dict[str, Held[str, Entry]] = {}  # what L1 holds of this namespace, by the caller's key
+        self._used, self._moves, self._clock = l1.used, l1.policy == "lru", clock
         self._tick_s = _TICK_S if self._clock is monotonic else 0.0  # another clock need not go with the wall's
         self._tick = 0
         self._now = 0.0
@@ -117,6 +128,9 @@ class Namespace(Generic[T]):
         self._hit = self.attributes["l1"]
         self._tracer = stack.tracer
         self._processors, self._room = stack.tracer.span_processor, stack.tracer.limits.leaves
+        self._context: Context | None = None  # the last hit's, its span and its leaves: most often the next hit's too
+        self._above: ActiveSpan
+        self._leaves: list[Leaf]
 
     async def get_or_compute(
         self,
@@ -131,28 +145,13 @@ class Namespace(Generic[T]):
         Raises what ``compute`` raises, in every caller that waited for it; nothing is kept then, unless the namespace
         remembers such errors. ``ttl_s`` is for this value, in place of the namespace's.
         """
+        value = self.get(key, below=False)
+        if value is not ABSENT:
+            return value  # type: ignore[no-any-return]
         began = time_ns()
-        if began >> _TICK_BITS != self._tick:
-            self._look(began)
         full = self._prefix + key
-        held = self._find(full)
-        if held is not None and self._now < held[1]:  # `Ordered.get`, without the call
-            if self._moves:
-                self._move(full)
-            self.l1_hits += 1
-            entry = held[0]
-            above = current().get(SPAN_KEY)
-            if type(above) is ActiveSpan and above.tracer is self._tracer and above.end_time is None:
-                leaves = above.leaves  # `Span.leaf`, without the calls
-                if leaves is not None and len(leaves) < self._room and not self._processors._span_processors:
-                    leaves.append((self.span_name, began, began, self._hit))
-                else:
-                    above.leaf(self.span_name, began, began, self._hit)
-            else:
-                self._tracer.leaf(self.span_name, began, began, self._hit)
-            return entry.payload if entry.plain else entry.fresh()  # type: ignore[no-any-return]
         stack = self._stack
-        found = stack.memory(full, self._l1)
+        found = stack.memory(full, self)
         if found is not None:
             self.counts.l2 += 1
             self._tell(began, self.attributes["l2"])
@@ -172,36 +171,40 @@ class Namespace(Generic[T]):
             flight.told = True  # the flight's own span is this lookup's
         return (await stack.flights.wait(flight)).fresh()  # type: ignore[no-any-return]
 
-    def get(self, key: str) -> T | None:
-        """What memory holds, else None; nothing is computed and nothing outside the process is asked."""
+    def get(self, key: str, *, below: bool = True) -> Any:
+        """What memory holds, else None; nothing is computed and nothing outside the process is asked.
+
+        With ``below=False`` L1 alone is asked, and what it has not got is `ABSENT`, and no lookup yet.
+        """
         began = time_ns()
         if began >> _TICK_BITS != self._tick:
             self._look(began)
-        full = self._prefix + key
-        held = self._find(full)
-        if held is not None and self._now < held[1]:  # `Ordered.get`, without the call
+        held = self._near.get(key)
+        if held is not None and self._now < held.until:
             if self._moves:
-                self._move(full)
+                self._used(held.key)
             self.l1_hits += 1
-            entry = held[0]
-            above = current().get(SPAN_KEY)
-            if type(above) is ActiveSpan and above.tracer is self._tracer and above.end_time is None:
-                leaves = above.leaves  # `Span.leaf`, without the calls
-                if leaves is not None and len(leaves) < self._room and not self._processors._span_processors:
+            if current() is self._context:
+                leaves = self._leaves  # `Span.leaf`, without the call
+                if self._above.end_time is None and len(leaves) < self._room and not self._processors._span_processors:
                     leaves.append((self.span_name, began, began, self._hit))
                 else:
-                    above.leaf(self.span_name, began, began, self._hit)
+                    self._above.leaf(self.span_name, began, began, self._hit)
             else:
-                self._tracer.leaf(self.span_name, began, began, self._hit)
-            return entry.payload if entry.plain else entry.fresh()  # type: ignore[no-any-return]
-        found = self._stack.memory(full, self._l1)
+                self._tell_hit(began)
+            entry = held.value
+            return entry.payload if entry.plain else entry.fresh()
+        if not below:
+            return ABSENT
+        full = self._prefix + key
+        found = self._stack.memory(full, self)
         if found is None:
             self.counts.none += 1
             self._tell(began, self.attributes["none"])
             return None
         self.counts.l2 += 1
         self._tell(began, self.attributes["l2"])
-        return found.fresh()  # type: ignore[no-any-return]
+        return found.fresh()
 
     def put(self, key: str, value: T, *, tags: Iterable[str] = (), ttl_s: float | None = None) -> bool:
         """Keep a value in memory; False when it cannot be held."""
@@ -213,7 +216,7 @@ class Namespace(Generic[T]):
         except Uncacheable:
             self.counts.uncacheable += 1
             return False
-        return self._stack.place(full, entry, self._l1)
+        return self._stack.place(full, entry, self)
 
     async def invalidate(self, pattern: str = "*") -> int:
         """Drop a key, or all that match a pattern, of this namespace, with their dependents; how many left memory."""
@@ -234,6 +237,23 @@ class Namespace(Generic[T]):
             unportable=counts.unportable,
             compute_s=counts.compute_s,
         )
+
+    def hold(self, full: str, entry: Entry, size_bytes: int, ttl_s: float) -> bool:
+        """Put an entry of this namespace into its L1; False when that has not taken it."""
+        return self._l1.put(full, entry, size_bytes, ttl_s, (self._near, full[len(self._prefix) :]))
+
+    def missed(self, full: str) -> None:
+        """L1 has nothing that counts under this key."""
+        self._l1.miss(full)
+
+    def _tell_hit(self, began: int) -> None:
+        """Record L1's hit on the current span, and note the span if the next can be written to it directly."""
+        self._tracer.leaf(self.span_name, began, began, self._hit)
+        context = current()
+        above = context.get(SPAN_KEY)
+        self._context = None
+        if type(above) is ActiveSpan and above.tracer is self._tracer and above.leaves is not None:
+            self._context, self._above, self._leaves = context, above, above.leaves
 
     def _look(self, wall_ns: int) -> None:
         """Read the clock of ages, once a tick of the wall clock: until the next, no later time can be reached.
@@ -257,7 +277,7 @@ class Namespace(Generic[T]):
         *,
         anew: bool = False,
     ) -> Flight:
-        stack, l1, groups = self._stack, self._l1, groups_of(full, tags)
+        stack, groups = self._stack, groups_of(full, tags)
         return stack.flights.start(
-            full, groups, lambda flight: stack.fly(flight, self, compute, l1, ttl_s, anew=anew), wanted=anew
+            full, groups, lambda flight: stack.fly(flight, self, compute, ttl_s, anew=anew), wanted=anew
         )

@@ -9,6 +9,7 @@ import heapq
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
+from itertools import islice
 from typing import Generic, Literal, TypeVar
 
 from pea.cache.counts import TierStats
@@ -16,10 +17,30 @@ from pea.cache.counts import TierStats
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-#: Bytes that an entry costs beside its value: slot and links of the ordered dict, tuple, floats, the key's block.
+#: Bytes that an entry costs beside its value: slot and links of the ordered dict, `Held`, floats, the key's block.
 ENTRY_BYTES = 320
+#: Bytes of a second name of an entry: its slot in a dict, and its text.
+NEAR_BYTES = 180
 
 Policy = Literal["lru", "fifo", "ttl"]
+
+
+class Held(Generic[K, V]):
+    """A value as it is held. Times are of the clock, in seconds.
+
+    ``near`` is a dict of a caller's own in which the entry stands too, under ``alias``, for as long as it is held.
+    """
+
+    __slots__ = ("alias", "came", "key", "near", "size", "until", "value")
+
+    def __init__(self, key: K, value: V, until: float, size: int, came: float) -> None:
+        self.key = key
+        self.value = value
+        self.until = until
+        self.size = size
+        self.came = came
+        self.near: dict[str, Held[K, V]] | None = None
+        self.alias = ""
 
 
 class Ordered(Generic[K, V]):
@@ -29,8 +50,8 @@ class Ordered(Generic[K, V]):
     """
 
     __slots__ = (
-        "_age_s", "_clock", "_find", "_heap", "_held", "_left", "_move", "_moves", "_serial", "dropped", "evicted_age",
-        "evicted_size", "hits", "limit_bytes", "limit_entries", "misses", "policy", "refused", "size_bytes",
+        "_age_s", "_clock", "_heap", "_held", "_left", "_moves", "_serial", "dropped", "evicted_age",
+        "evicted_size", "hits", "limit_bytes", "limit_entries", "misses", "policy", "refused", "size_bytes", "used",
     )  # fmt: skip
 
     def __init__(
@@ -51,10 +72,8 @@ class Ordered(Generic[K, V]):
         self._age_s = age_s
         self._clock = clock
         self._left = left
-        # Value, when it leaves at the latest (of the clock, in seconds), bytes, when it came.
-        self._held: OrderedDict[K, tuple[V, float, int, float]] = OrderedDict()
-        self._find = self._held.get
-        self._move = self._held.move_to_end
+        self._held: OrderedDict[K, Held[K, V]] = OrderedDict()
+        self.used = self._held.move_to_end  # for who has found an entry by its second name, under ``lru``
         self._moves = policy == "lru"
         self._heap: list[tuple[float, int, K]] = []
         self._serial = 0
@@ -72,18 +91,19 @@ class Ordered(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """The value, or None when there is none or its time has passed."""
-        held = self._find(key)
-        if held is None:
+        try:
+            held = self._held[key]
+        except KeyError:
             self.misses += 1
             return None
-        if self._clock() >= held[1]:
+        if self._clock() >= held.until:
             self._expire(key)
             self.misses += 1
             return None
         if self._moves:
-            self._move(key)
+            self.used(key)
         self.hits += 1
-        return held[0]
+        return held.value
 
     def miss(self, key: K) -> None:
         """What `get` does when it finds nothing that counts."""
@@ -91,25 +111,30 @@ class Ordered(Generic[K, V]):
             self._expire(key)
         self.misses += 1
 
-    def hot(
+    def put(
         self,
-    ) -> tuple[Callable[[K], tuple[V, float, int, float] | None], Callable[[K], object], bool, Callable[[], float]]:
-        """For the one caller to whom a call more is too much: find, move, whether to move on a hit, the clock."""
-        return self._find, self._move, self._moves, self._clock
-
-    def put(self, key: K, value: V, size_bytes: int, ttl_s: float | None = None) -> bool:
+        key: K,
+        value: V,
+        size_bytes: int,
+        ttl_s: float | None = None,
+        near: tuple[dict[str, Held[K, V]], str] | None = None,
+    ) -> bool:
         """Hold ``value``, at most ``ttl_s`` seconds and never beyond the tier's age; False when it is too large.
 
-        Whatever was held under the key is gone in either case.
+        Whatever was held under the key is gone in either case. ``near`` is a dict to enter it into as well, and under
+        which name there; its entries are for reading only.
         """
         self._take(key)
-        size = size_bytes + ENTRY_BYTES
+        size = size_bytes + (ENTRY_BYTES if near is None else ENTRY_BYTES + NEAR_BYTES)
         now = self._clock()
         age = self._age_s if ttl_s is None or ttl_s > self._age_s else ttl_s
         if size > self.limit_bytes or not self.limit_entries or age <= 0:
             self.refused += 1
             return False
-        self._held[key] = (value, now + age, size, now)
+        self._held[key] = held = Held(key, value, now + age, size, now)
+        if near is not None:
+            held.near, held.alias = near
+            held.near[held.alias] = held
         self.size_bytes += size
         if self.policy == "ttl":
             self._note(key, now + age)
@@ -117,27 +142,34 @@ class Ordered(Generic[K, V]):
             self._evict(now)
         return True
 
+    def limit(self, size_bytes: int) -> None:
+        """Hold at most so many bytes from now on; what is too much leaves at once."""
+        self.limit_bytes = size_bytes
+        now = self._clock()
+        while self.size_bytes > size_bytes:
+            self._evict(now)
+
     def pop(self, key: K) -> V | None:
         """Take an entry out; counted as dropped."""
         held = self._take(key)
         if held is None:
             return None
         self.dropped += 1
-        return held[0]
+        return held.value
 
     def clear(self) -> None:
         """Take everything out."""
         self.dropped += len(self._held)
-        self._held.clear()
+        for key in list(self._held):
+            self._take(key)
         self._heap.clear()
-        self.size_bytes = 0
 
     def sweep(self, most: int = 1000) -> int:
         """Let entries go whose time has passed, looking at the ``most`` next to leave; how many went."""
         now, gone = self._clock(), 0
-        for key, (_, until, _, _) in [pair for pair, _ in zip(self._held.items(), range(most), strict=False)]:
-            if now >= until:
-                self._expire(key)
+        for held in list(islice(self._held.values(), most)):
+            if now >= held.until:
+                self._expire(held.key)
                 gone += 1
         return gone
 
@@ -158,13 +190,15 @@ class Ordered(Generic[K, V]):
             evicted_age=self.evicted_age,
             dropped=self.dropped,
             refused=self.refused,
-            oldest_s=None if first is None else self._clock() - first[3],
+            oldest_s=None if first is None else self._clock() - first.came,
         )
 
-    def _take(self, key: K) -> tuple[V, float, int, float] | None:
+    def _take(self, key: K) -> Held[K, V] | None:
         held = self._held.pop(key, None)
         if held is not None:
-            self.size_bytes -= held[2]
+            self.size_bytes -= held.size
+            if held.near is not None:
+                del held.near[held.alias]
         return held
 
     def _expire(self, key: K) -> None:
@@ -176,7 +210,7 @@ class Ordered(Generic[K, V]):
     def _evict(self, now: float) -> None:
         key = self._soonest() if self.policy == "ttl" else next(iter(self._held))
         held = self._take(key)
-        if held is not None and now >= held[1]:
+        if held is not None and now >= held.until:
             self.evicted_age += 1
         else:
             self.evicted_size += 1
@@ -187,7 +221,7 @@ class Ordered(Generic[K, V]):
         self._serial += 1
         heapq.heappush(self._heap, (until, self._serial, key))
         if len(self._heap) > 64 and len(self._heap) > 2 * len(self._held):  # mostly entries that have gone
-            self._heap = [(held[1], serial, key) for serial, (key, held) in enumerate(self._held.items())]
+            self._heap = [(held.until, serial, key) for serial, (key, held) in enumerate(self._held.items())]
             heapq.heapify(self._heap)
             self._serial = len(self._heap)
 
@@ -195,5 +229,5 @@ class Ordered(Generic[K, V]):
         while True:
             until, _, key = heapq.heappop(self._heap)
             held = self._held.get(key)
-            if held is not None and held[1] == until:
+            if held is not None and held.until == until:
                 return key

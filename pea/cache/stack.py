@@ -68,14 +68,14 @@ class Stack:
         """Whether it is time to compute the value anew."""
         return self._clock() >= entry.refresh_at
 
-    def memory(self, key: str, l1: Ordered[str, Entry]) -> Entry | None:
-        """L2's entry, which L1 then holds until it is due."""
-        l1.miss(key)
+    def memory(self, key: str, space: Namespace[Any]) -> Entry | None:
+        """L2's entry, which the namespace's L1 then holds until it is due."""
+        space.missed(key)
         entry = None if self.l2 is None else self.l2.get(key)
         if entry is not None:
             left = entry.refresh_at - self._clock()
             if left > 0:
-                l1.put(key, entry, entry.size_bytes, left)
+                space.hold(key, entry, entry.size_bytes, left)
         return entry
 
     def entry(
@@ -103,7 +103,7 @@ class Stack:
             error=error,
         )
 
-    def place(self, key: str, entry: Entry, l1: Ordered[str, Entry]) -> bool:
+    def place(self, key: str, entry: Entry, space: Namespace[Any]) -> bool:
         """Put an entry into the memory tiers; False when none has taken it."""
         if self.fenced:
             return False
@@ -111,7 +111,7 @@ class Stack:
         size = entry.size_bytes + INDEX_BYTES
         self.index.add(key, entry.groups)
         kept = self.l2 is not None and self.l2.put(key, entry, size, entry.expires - now)
-        kept = l1.put(key, entry, size, entry.refresh_at - now) or kept
+        kept = space.hold(key, entry, size, entry.refresh_at - now) or kept
         if not kept:
             self.left(key)
         return kept
@@ -184,7 +184,6 @@ class Stack:
         flight: Flight,
         space: Namespace[Any],
         compute: Callable[[], Awaitable[Any]],
-        l1: Ordered[str, Entry],
         ttl_s: float | None,
         *,
         anew: bool,
@@ -195,7 +194,7 @@ class Stack:
             entry = await self._outside(flight, space, stamps, anew=anew)
             if entry is not None:
                 if not flight.doomed:
-                    self.place(flight.key, entry, l1)
+                    self.place(flight.key, entry, space)
                 return entry
         began = self._clock()
         try:
@@ -204,7 +203,7 @@ class Stack:
             for outer, stamp in stamps:
                 self._later(outer.release(flight.key, stamp))
             if isinstance(error, space.terms.negative_errors) and isinstance(error, Exception):
-                return self._remember(flight, space, error, l1)
+                return self._remember(flight, space, error)
             space.counts.failed += 1
             raise
         cost = self._clock() - began
@@ -216,7 +215,7 @@ class Stack:
             space.counts.uncacheable += 1
             return _unheld(value)
         if not flight.doomed:
-            self.place(flight.key, entry, l1)
+            self.place(flight.key, entry, space)
         self._write(flight, space, value, entry, stamps)
         return entry
 
@@ -306,13 +305,13 @@ class Stack:
         for outer, stamp in stamps:
             self._later(outer.write(flight.key, record, stamp))
 
-    def _remember(self, flight: Flight, space: Namespace[Any], error: Exception, l1: Ordered[str, Entry]) -> Entry:
+    def _remember(self, flight: Flight, space: Namespace[Any], error: Exception) -> Entry:
         """Keep an error in memory, for as long as the namespace says."""
         space.counts.failed += 1
         ttl = min(space.terms.negative_ttl_s, space.terms.ttl_s)
         entry = self.entry(space, None, flight.groups, ttl, 0.0, error.with_traceback(None))
         if not flight.doomed:
-            self.place(flight.key, entry, l1)
+            self.place(flight.key, entry, space)
         return entry
 
     def _later(self, work: Coroutine[Any, Any, Any]) -> None:

@@ -26,20 +26,31 @@ class LruMachine(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.clock, self.gone = Clock(), []
+        self.clock, self.gone, self.near = Clock(), [], {}
         self.real = Ordered(BYTES, ENTRIES, AGE, clock=self.clock, left=self.gone.append)
-        self.model = OrderedDict()
+        self.model, self.named = OrderedDict(), set()
 
-    @rule(key=KEYS, size=SIZES, ttl=TTLS)
-    def put(self, key, size, ttl):
+    @rule(key=KEYS, size=SIZES, ttl=TTLS, named=st.booleans())
+    def put(self, key, size, ttl, named):
         self.model.pop(key, None)
         age = AGE if ttl is None else min(ttl, AGE)
-        taken = size + ordered.ENTRY_BYTES <= BYTES and age > 0
+        near = (self.near, "a " + key) if named else None
+        cost = size + ordered.ENTRY_BYTES + (ordered.NEAR_BYTES if named else 0)
+        taken = cost <= self.real.limit_bytes and age > 0
         if taken:
-            self.model[key] = (object(), self.clock() + age, size + ordered.ENTRY_BYTES)
-        assert self.real.put(key, self.model.get(key, (None,))[0], size, ttl) == taken
-        while sum(size for _, _, size in self.model.values()) > BYTES or len(self.model) > ENTRIES:
+            self.model[key] = (object(), self.clock() + age, cost)
+            self.named = (self.named - {key}) | ({key} if named else set())
+        assert self.real.put(key, self.model.get(key, (None,))[0], size, ttl, near) == taken
+        self.shrink()
+
+    def shrink(self):
+        while sum(size for _, _, size in self.model.values()) > self.real.limit_bytes or len(self.model) > ENTRIES:
             self.model.popitem(last=False)
+
+    @rule(size=st.integers(0, BYTES))
+    def limit(self, size):
+        self.real.limit(size)
+        self.shrink()
 
     @rule(key=KEYS)
     def get(self, key):
@@ -68,6 +79,9 @@ class LruMachine(RuleBasedStateMachine):
     @invariant()
     def same(self):
         assert list(self.real) == list(self.model)
+        assert {name: held.key for name, held in self.near.items()} == {
+            "a " + key: key for key in self.model if key in self.named
+        }
         assert self.real.size_bytes == sum(size for _, _, size in self.model.values())
 
 
