@@ -96,6 +96,23 @@ class Overloaded(PeaError):
         self.retry_after_s = retry_after_s
 
 
+class CircuitOpen(PeaError):
+    """The capability keeps failing and is left alone for a while; ``retry_after_s`` is when it is tried again."""
+
+    code = "circuit_open"
+    retryable = True
+
+    def __init__(self, what: str, *, retry_after_s: float, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.retry_after_s = retry_after_s
+
+
+class WorkerFailed(PeaError):
+    """A job in a worker process was ended: it took too long, its process died, or it has been quarantined."""
+
+    code = "worker_failed"
+
+
 class ShuttingDown(PeaError):
     """The runtime is stopping and takes no new work."""
 
@@ -118,6 +135,25 @@ class IdempotencyKeyReused(PeaError):
     """An idempotency key came again with another capability or other input."""
 
     code = "idempotency_key_reused"
+
+
+class JournalUnavailable(PeaError):
+    """Nothing can be promised now: the journal cannot be written. What was accepted before is not lost."""
+
+    code = "journal_unavailable"
+    retryable = True
+
+
+class Interrupted(PeaError):
+    """The process ended while this ran. It is not idempotent, so it was not run again; what it did is not known."""
+
+    code = "interrupted"
+
+
+class Rejected(PeaError):
+    """A person was asked whether this may be done, and said no."""
+
+    code = "rejected"
 
 
 class MissingExtra(PeaError):

@@ -9,6 +9,7 @@ from pea.config.loading import load
 from pea.config.sections import (
     CacheSettings,
     InvalidationRule,
+    JournalSettings,
     KeeperSettings,
     L1Settings,
     L2Settings,
@@ -29,6 +30,7 @@ __all__ = [
     "Bytes",
     "CacheSettings",
     "InvalidationRule",
+    "JournalSettings",
     "KeeperSettings",
     "L1Settings",
     "L2Settings",

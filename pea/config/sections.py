@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from pea.config.policies import Policy
 from pea.config.units import Bytes, Seconds
 
 _LOCALTIME = Path("/etc/localtime")
@@ -56,7 +57,20 @@ class RuntimeSettings(_Section, frozen=True):
     history_size: Bytes = Bytes(64 << 20)
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     agents: tuple[str, ...] = ()  # empty: every installed agent
+    policies: dict[str, Policy] = {}  # by agent, by capability, or "*"; see pea.config.policies
     chaos: tuple[str, ...] = ()  # faults put in on purpose, as `slow:travel=800ms`; see pea.runtime.chaos
+
+
+class JournalSettings(_Section, frozen=True):
+    """Accepted tasks and their steps on disk, in the state folder of a service: what makes a 202 a promise."""
+
+    on: bool = True
+    entries: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 10_000  # ended tasks; others are never deleted
+    age: Seconds = Seconds(7 * 86_400.0)
+    size: Bytes = Bytes(256 << 20)
+    waiting: Bytes = Bytes(16 << 20)  # what may wait to be written; further tasks are answered with 503
+    step_result: Bytes = Bytes(256 << 10)  # an idempotent step with a larger result is run again instead
+    crashes: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 3  # a task that ran when so many processes died is failed
 
 
 class LogSettings(_Section, frozen=True):
@@ -215,6 +229,7 @@ class Settings(_Section, frozen=True):
     user: UserSettings = UserSettings()
     service: ServiceSettings = ServiceSettings()
     runtime: RuntimeSettings = RuntimeSettings()
+    journal: JournalSettings = JournalSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     cache: CacheSettings = CacheSettings()
     keeper: KeeperSettings = KeeperSettings()

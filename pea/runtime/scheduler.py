@@ -34,7 +34,7 @@ from pea.runtime.deadline import NEVER
 from pea.runtime.directory import Directory
 from pea.runtime.dispatch import Dispatcher
 from pea.runtime.history import History
-from pea.runtime.task import Priority, Task, TaskError, TaskEvent, TaskState, timestamp
+from pea.runtime.task import Priority, Task, TaskError, TaskEvent, TaskState, life_of
 from pea.telemetry import ActiveSpan, Tracer, UnrecordedSpan, names
 
 _SPAN_TASK = names.SPAN_TASK + " "
@@ -236,7 +236,7 @@ class Scheduler:
             active.listeners.append(changes)
         try:
             while True:
-                for event in _life(task):
+                for event in life_of(task):
                     if event.number > after:
                         after = event.number
                         yield event
@@ -273,7 +273,7 @@ class Scheduler:
         if active.timer is not None:
             active.timer.cancel()
         active.span.leaf(names.SPAN_QUEUE_WAIT, active.created_ns, started_ns, {})
-        task = task.to(TaskState.RUNNING, started=started_ns / _NS)
+        task = task.to(TaskState.RUNNING, started_ns / _NS)
         self._record(task, active)
         self._running += 1
         runner = self._loop.create_task(self._work(task, active), name=f"task {task.id}", context=active.context)
@@ -321,7 +321,7 @@ class Scheduler:
         if active.timer is not None:
             active.timer.cancel()
         raw = None if result is None else msgspec.Raw(result)
-        task = task.to(state, ended=ended_ns / _NS, error=error, result=raw)
+        task = task.to(state, ended_ns / _NS, error=error, result=raw)
         span = active.span
         span.set_attribute(names.PEA_TASK_STATUS, state.value)
         if error is not None:
@@ -376,21 +376,3 @@ def _cancel_reason(runner: asyncio.Task[Any]) -> str:
     except asyncio.CancelledError as error:
         return str(error.args[0]) if error.args and error.args[0] else "cancelled"
     return "cancelled"
-
-
-def _life(task: Task) -> list[TaskEvent]:
-    """The events of a task's life so far; they follow from its times, so none has to be kept."""
-    times = [(TaskState.QUEUED, task.created), (TaskState.RUNNING, task.started)]
-    if task.final:
-        times.append((task.state, task.ended))
-    known = [(state, at) for state, at in times if at is not None]
-    return [
-        TaskEvent(
-            number=number,
-            task=task.id,
-            state=state,
-            at=timestamp(at),
-            error=task.error if state is task.state else None,
-        )
-        for number, (state, at) in enumerate(known, 1)
-    ]

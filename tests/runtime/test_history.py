@@ -17,9 +17,9 @@ def task(number: int, created: float = 0.0, **more: object) -> Task:
 
 
 def end(history: History, which: Task, at: float, result: bytes = b"1") -> Task:
-    running = which.to(TaskState.RUNNING, started=at)
+    running = which.to(TaskState.RUNNING, at)
     history.replace(running)
-    ended = running.to(TaskState.SUCCEEDED, ended=at, result=msgspec.Raw(result))
+    ended = running.to(TaskState.SUCCEEDED, at, result=msgspec.Raw(result))
     history.replace(ended)
     return ended
 
@@ -95,7 +95,8 @@ def test_idempotency_key_lives_as_long_as_its_task() -> None:
     assert history.by_key("k") is None
 
 
-ORDER = [TaskState.QUEUED, TaskState.RUNNING]
+ENDS = (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.TIMED_OUT, TaskState.CANCELLED)
+WAITING = TaskState.WAITING_FOR_APPROVAL
 
 
 @pytest.mark.parametrize("state", list(TaskState))
@@ -103,14 +104,15 @@ ORDER = [TaskState.QUEUED, TaskState.RUNNING]
 def test_life_cycle(state: TaskState, to: TaskState) -> None:
     """Only the transitions of the life cycle are possible; an end is final."""
     allowed = {
-        (TaskState.QUEUED, TaskState.RUNNING),
-        (TaskState.QUEUED, TaskState.TIMED_OUT),
-        (TaskState.QUEUED, TaskState.CANCELLED),
-        *((TaskState.RUNNING, end) for end in TaskState if end not in ORDER),
+        *((TaskState.QUEUED, next) for next in (TaskState.RUNNING, TaskState.TIMED_OUT, TaskState.CANCELLED)),
+        *((TaskState.RUNNING, next) for next in (*ENDS, WAITING, TaskState.QUEUED)),
+        *((WAITING, next) for next in (TaskState.QUEUED, TaskState.TIMED_OUT, TaskState.CANCELLED)),
     }
     one = msgspec.structs.replace(task(0), state=state)
     if (state, to) in allowed:
-        assert one.to(to).state is to
+        changed = one.to(to, 5.0)
+        assert (changed.state, changed.life) == (to, ((to, 5.0),))
+        assert (changed.ended, changed.final) == ((5.0, True) if to in ENDS else (None, False))
     else:
         with pytest.raises(Conflict):
-            one.to(to)
+            one.to(to, 5.0)
