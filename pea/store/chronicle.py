@@ -20,6 +20,7 @@ import msgspec
 from pea.config import Settings
 from pea.store.draft import TraceDraft
 from pea.store.genai import INVOKE_AGENT, call_of, normalised
+from pea.store.genai_metrics import count_call
 from pea.store.spans import SpanStore
 from pea.store.token_use import TokenCounter
 from pea.store.writer import WriterStatus
@@ -109,6 +110,8 @@ class Chronicle:
             if call is None:
                 continue
             normalised(record, call)
+            if self._metrics is not None:
+                count_call(self._metrics, record, call)
             if call.operation == INVOKE_AGENT and call.agent and self._metrics is not None:
                 seconds = record.duration_ns * 1e-9
                 with self._metrics.lock:

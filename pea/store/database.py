@@ -7,7 +7,11 @@ import sqlite3
 import time
 from pathlib import Path
 
-VERSION = 5
+from pea.store.sieve import TABLE as SIEVE_TABLE
+from pea.store.sieve import UPGRADE as SIEVE_UPGRADE
+
+VERSION = 6
+UPGRADABLE = 5  # the only older version whose files are taken over
 PAGE_BYTES = 8_192
 ANY = 0  # the id in ``entry`` that stands for every service
 OVERFLOW = "(other operations)"  # where operations beyond the bound on names are indexed
@@ -97,10 +101,12 @@ def _open(path: Path, size_bytes: int) -> sqlite3.Connection:
         connection.execute(f"PRAGMA journal_size_limit = {16 << 20}")
         connection.execute(f"PRAGMA max_page_count = {(size_bytes + max(size_bytes // 8, 4 << 20)) // PAGE_BYTES}")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in {0, VERSION}:
+        if version == UPGRADABLE:
+            connection.executescript(f"BEGIN; {SIEVE_TABLE} {SIEVE_UPGRADE} PRAGMA user_version = {VERSION}; COMMIT;")
+        elif version not in {0, VERSION}:
             raise _OtherVersion(f"it has version {version}, this is version {VERSION}")
         if version == 0:
-            connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+            connection.executescript(f"BEGIN; {_TABLES} {SIEVE_TABLE} PRAGMA user_version = {VERSION}; COMMIT;")
         connection.execute("SELECT count(*) FROM (SELECT 1 FROM trace LIMIT 1)")
     except BaseException:  # whatever stops the opening, the file must not stay locked
         connection.close()

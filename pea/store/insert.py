@@ -12,6 +12,7 @@ from pea.store.codec import join, pack_origin
 from pea.store.database import ANY, OVERFLOW
 from pea.store.draft import FAILED, MAX_NAME, Entry, TraceDraft
 from pea.store.marks import sketch, summary
+from pea.store.sieve import Stretches
 from pea.telemetry.record import Origin
 
 MAX_OPERATIONS = 2_000  # names of operations per service; what is beyond is indexed as one
@@ -43,6 +44,7 @@ class Inserter:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self.stretches = Stretches(connection)
         self._names: dict[tuple[str, str], int] = {}
         self._kinds: dict[int, int] = {}
         self._seen: dict[int, int] = {}
@@ -70,6 +72,7 @@ class Inserter:
         else:
             trace, start_us = found[0], found[1]
             self._grow(draft, found, folded, tags)
+        self.stretches.add(trace, start_us, draft.marks)
         execute = self._db.executemany
         self._db.execute(
             "INSERT INTO chunk (trace, marks, data) VALUES (?, ?, ?)",

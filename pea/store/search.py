@@ -14,6 +14,7 @@ from pea.store.database import ANY, OVERFLOW
 from pea.store.draft import FAILED, MAX_NAME, attribute_text, tag_hash
 from pea.store.insert import decode_about
 from pea.store.marks import mark_of, may_have, may_have_sql, summary
+from pea.store.sieve import times_with
 from pea.telemetry.record import ERROR, KINDS, STATUSES, Origin, SpanRecord, with_leaves
 
 MAX_LIMIT = 5_000
@@ -109,7 +110,7 @@ def search(
             if len(found) >= limit:
                 break
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+        if getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_INTERRUPT:
             raise
         return Found(tuple(found), complete=False)
     finally:
@@ -193,12 +194,16 @@ def _candidates(
         f"SELECT e.trace FROM {source}.start_us BETWEEN ? AND ? AND {' AND '.join(conditions)}"  # noqa: S608  no input
         f" ORDER BY {first}.start_us DESC, {first}.trace DESC LIMIT ?"
     )
-    values: list[Any] = [name, *tags[1:], *tags[:1], _us(query.start_ns), _us(query.end_ns) or _FAR_US]
-    rows = db.execute(sql, (*values, shortest_us, longest_us, bits, bits, -1 if limit is None else limit))
-    for (number,) in rows:
-        key = db.execute("SELECT trace_id FROM trace WHERE id = ?", (number,)).fetchone()
-        if key is not None:
-            yield number, key[0]
+    values: list[Any] = [name, *tags[1:], *tags[:1]]
+    times = [(_us(query.start_ns), _us(query.end_ns) or _FAR_US)]
+    if marks and not tags:
+        times = times_with(db, marks, *times[0])
+    for first_us, last_us in times:
+        about = (first_us, last_us, shortest_us, longest_us, bits, bits, -1 if limit is None else limit)
+        for (number,) in db.execute(sql, (*values, *about)):
+            key = db.execute("SELECT trace_id FROM trace WHERE id = ?", (number,)).fetchone()
+            if key is not None:
+                yield number, key[0]
 
 
 def _us(time_ns: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from pea.store.insert import Inserter, decode_about
+from pea.store.sieve import forget_stretches
 
 STEP = 100  # traces deleted in one transaction: some milliseconds, so that nobody waits
 VACUUM_PAGES = 256
@@ -51,6 +52,8 @@ def delete_oldest(db: sqlite3.Connection, *, before_ns: int | None = None, at_mo
         db.execute("DELETE FROM trace WHERE id = ?", (number,))
         traces += 1
         spans += count
+    if traces:
+        forget_stretches(db)
     return traces, spans
 
 

@@ -168,6 +168,7 @@ class Writer:
                 else:
                     bounds_at = now
             if closing:
+                self._attempt(self._finish)
                 break
         if self._db is not None:
             self._db.close()
@@ -205,6 +206,7 @@ class Writer:
         with Transaction(self._open()):
             assert self._inserter is not None
             written = sum(map(self._inserter.insert, batch))
+            self._inserter.stretches.finish()
         self._transactions += 1
         return written
 
@@ -214,6 +216,13 @@ class Writer:
             assert self._inserter is not None
             write_rates(db, self._inserter, cells)
         return len(cells)
+
+    def _finish(self) -> int:
+        db = self._open()
+        with Transaction(db):
+            assert self._inserter is not None
+            self._inserter.stretches.finish(closing=True)
+        return 0
 
     def _check(self) -> int:
         db = self._open()

@@ -1,0 +1,131 @@
+"""Filters over stretches of traces: nothing that is there is missed, and what is not there is not looked for."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np  # noqa: F401  so that its import is not in the first example's time
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pea.store import Query, SpanStore, sieve
+from pea.store.database import UPGRADABLE, VERSION
+from pea.store.sieve import Stretches, joined, passes, times_with
+from pea.telemetry.record import Origin, SpanRecord
+
+MARKS = st.integers(0, 2**32 - 1)
+TIMES = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**4)).map(lambda t: (t[0], t[0] + t[1])))
+ORIGIN = Origin("shop", {"service.name": "shop"})
+
+
+@pytest.fixture
+def db() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.executescript(f"CREATE TABLE trace (id INTEGER PRIMARY KEY); {sieve.TABLE}")
+    yield connection
+    connection.close()
+
+
+@given(st.sets(MARKS, max_size=500))
+def test_a_filter_misses_nothing(marks: set[int]):
+    """What was put in passes, one by one and together."""
+    bits = sieve.sieve(marks)
+    assert passes(bits, marks)
+    assert all(passes(bits, [mark]) for mark in marks)
+
+
+def test_a_filter_lets_little_else_pass():
+    """Of marks that were not put in, fewer than one in a hundred pass a full filter."""
+    bits = sieve.sieve(range(0, 7 * sieve.FULL_MARKS, 7))
+    assert sum(passes(bits, [mark]) for mark in range(10**6 + 1, 10**6 + 70_000, 7)) < 100
+
+
+@given(TIMES, st.integers(1, 8))
+def test_joined_times_cover_all_and_do_not_overlap(times: list[tuple[int, int]], at_most: int):
+    """However few spans of time are left, each given one lies within one of them."""
+    found = joined(sorted(times), at_most)
+    assert len(found) <= at_most
+    assert all(one[1] < other[0] for one, other in pairwise(found))
+    assert all(any(first <= one[0] and one[1] <= last for first, last in found) for one in times)
+
+
+def test_the_widest_gaps_stay():
+    """Where spans must be joined, those nearest to each other are."""
+    assert joined([(0, 1), (5, 6), (100, 101), (103, 110)], 2) == [(0, 6), (100, 110)]
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.sets(MARKS, min_size=1, max_size=5), st.booleans()), max_size=30))
+def test_every_chunk_is_found_by_its_marks(chunks: list[tuple[int, set[int], bool]]):
+    """Whatever was written in whatever order and stretches, its start is within the times that are looked through."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.executescript(sieve.TABLE)
+    stretches = Stretches(db)
+    for start, marks, closing in chunks:
+        stretches.add(start, start, marks)
+        stretches.finish(closing=closing)
+    for start, marks, _ in chunks:
+        assert any(first <= start <= last for first, last in times_with(db, list(marks), 0, 100))
+    db.close()
+
+
+def test_only_the_stretch_that_has_it_is_looked_through(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch):
+    """A full stretch without the mark is left out, one with it and the one still open are not."""
+    monkeypatch.setattr(sieve, "FULL_CHUNKS", 10)
+    stretches = Stretches(db)
+    for number in range(25):
+        stretches.add(number, number, {number})
+        stretches.finish()
+    assert times_with(db, [3], 0, 100) == [(20, 24), (0, 9)]
+    assert times_with(db, [999], 0, 100) == [(20, 24)]
+    assert times_with(db, [999], 0, 15) == []
+
+
+def test_too_many_marks_may_be_anything(db: sqlite3.Connection):
+    """A stretch with a chunk whose attributes were too many to note is always looked through."""
+    stretches = Stretches(db)
+    stretches.add(1, 5, range(20_000))
+    stretches.finish(closing=True)
+    assert times_with(db, [99_999], 0, 10) == [(5, 5)]
+
+
+def test_what_was_deleted_is_forgotten(db: sqlite3.Connection):
+    """A filter goes with the last of its traces, not before."""
+    stretches = Stretches(db)
+    for number in (1, 2):
+        stretches.add(number, number, {number})
+        stretches.finish(closing=True)
+    db.execute("INSERT INTO trace VALUES (2)")
+    sieve.forget_stretches(db)
+    assert db.execute("SELECT high FROM sieve").fetchall() == [(2,)]
+
+
+def _named(number: int, **attributes: str) -> SpanRecord:
+    return SpanRecord(
+        trace_id=number, span_id=number, name="work", start_ns=number * 10**9, end_ns=number * 10**9 + 1,
+        attributes=attributes, origin=ORIGIN, entry=True,
+    )  # fmt: skip
+
+
+def test_a_file_of_the_version_before_is_taken_over(tmp_path: Path):
+    """Its traces are still found by any attribute, and so are those that come after."""
+    path = tmp_path / "spans.db"
+    store = SpanStore(path)
+    store.add([_named(number, colour=f"c{number}") for number in range(1, 6)])
+    assert store.close()
+    with sqlite3.connect(path) as db:
+        db.executescript(f"DROP TABLE sieve; PRAGMA user_version = {UPGRADABLE};")
+    db.close()
+    store = SpanStore(path)
+    store.add([_named(9, colour="c9")])
+    assert store.flush()
+    found = {name: len(store.search(Query(attributes={"colour": name})).traces) for name in ("c1", "c5", "c9", "none")}
+    assert found == {"c1": 1, "c5": 1, "c9": 1, "none": 0}
+    assert store.close()
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    db.close()
+    assert not list(tmp_path.glob("*.broken-*"))
