@@ -14,6 +14,7 @@ from pea.config import Settings, load
 from pea.errors import PeaError
 from pea.runtime import discovery
 from pea.runtime.agent import Agent
+from pea.runtime.cache_metrics import observe_caches
 from pea.runtime.context import Context
 from pea.runtime.deadline import NEVER
 from pea.runtime.directory import AgentRecord, AgentState, Directory
@@ -195,6 +196,7 @@ class Runtime:
             names.METRIC_AGENT_MEMORY,
             lambda: [({names.GEN_AI_AGENT_NAME: owner}, size) for owner, size in caches.bytes_by_owner().items()],
         )
+        observe_caches(gauge, caches)
         gauge(names.METRIC_TASK_QUEUED, lambda: [({}, scheduler.queued)])
         gauge(names.METRIC_TASK_ACTIVE, lambda: [({}, scheduler.running)])
         gauge(

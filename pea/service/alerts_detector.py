@@ -17,6 +17,7 @@ from pea.store import Chronicle
 from pea.telemetry import Telemetry, names
 
 if TYPE_CHECKING:
+    from pea.watch.alert import Alert
     from pea.watch.rule import RuleSet
     from pea.watch.watcher import Watcher
 
@@ -77,6 +78,7 @@ class Detector:
         consumers.append(watcher.scene.windows)
         self._undo.append(lambda: consumers.remove(watcher.scene.windows))
         self._undo.append(telemetry.gauge(names.METRIC_ALERT_STATE, self._states))
+        self._undo.append(telemetry.gauge(names.METRIC_ALERT_DETECTION_TIME, self._detections))
         chronicle.add_source(_Lag(telemetry))
         for tell in self.on_open:
             tell(watcher)
@@ -127,10 +129,20 @@ class Detector:
     def _states(self) -> Iterator[tuple[Mapping[str, str], float]]:
         """Every alert's state, for the metric."""
         for alert in self.watcher.book.alerts() if self.watcher is not None else ():
-            labels = {names.PEA_ALERT_RULE: alert.rule, names.PEA_ALERT_SEVERITY: alert.severity}
-            if "agent" in alert.labels:
-                labels[names.GEN_AI_AGENT_NAME] = alert.labels["agent"]
-            yield labels, _STATES.get(alert.state, 0.0)
+            yield _labels(alert), _STATES.get(alert.state, 0.0)
+
+    def _detections(self) -> Iterator[tuple[Mapping[str, str], float]]:
+        """How long each alert that has fired was pending before, for the metric."""
+        for alert in self.watcher.book.alerts() if self.watcher is not None else ():
+            if alert.fired_s is not None:
+                yield _labels(alert), max(alert.fired_s - alert.since_s, 0.0)
+
+
+def _labels(alert: Alert) -> dict[str, str]:
+    labels = {names.PEA_ALERT_RULE: alert.rule, names.PEA_ALERT_SEVERITY: str(alert.severity)}
+    if "agent" in alert.labels:
+        labels[names.GEN_AI_AGENT_NAME] = alert.labels["agent"]
+    return labels
 
 
 class _Lag:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pea.store import TraceRow
+from pea.telemetry import names
 from pea.telemetry.record import UNKNOWN_SERVICE, Origin, SpanRecord
 
 
@@ -49,7 +50,7 @@ def summary(row: TraceRow) -> dict[str, Any]:
 def _resource(origin: Origin) -> dict[str, Any]:
     known = dict(origin.resource)
     if origin.service != UNKNOWN_SERVICE:
-        known.setdefault("service.name", origin.service)
+        known.setdefault(names.SERVICE_NAME, origin.service)
     return _without_empty(attributes=_attributes(known))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pea.store.draft import attribute_text
+from pea.telemetry import names
 from pea.telemetry.record import ERROR, KINDS, OK, Origin, SpanRecord
 
 _SAFE_INTEGER = (1 << 53) - 1  # beyond this JavaScript loses digits, so Jaeger writes text
@@ -147,7 +148,7 @@ def _span(span: SpanRecord, process: str, warnings: list[str] | None) -> Span:
 
 
 def _process(origin: Origin) -> Process:
-    return Process(origin.service, list(_tags({k: v for k, v in origin.resource.items() if k != "service.name"})))
+    return Process(origin.service, list(_tags({k: v for k, v in origin.resource.items() if k != names.SERVICE_NAME})))
 
 
 def _own_tags(span: SpanRecord) -> Iterable[KeyValue]:

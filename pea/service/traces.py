@@ -19,6 +19,7 @@ from pea.service.state import STATE
 from pea.service.traces_json import TraceJson, TraceList, capability_of, summary_json, trace_json
 from pea.service.traces_query import TraceQuery
 from pea.store import Found, Query, SpanStore
+from pea.telemetry import names
 from pea.telemetry.record import view_of
 
 TRACE_ID = {"trace_id": Header("trace_id", "The trace's id, 32 hex digits.", {"type": "string", "minLength": 1})}
@@ -84,7 +85,7 @@ def _recent(request: web.Request, trace_id: int) -> bytes:
     spans = telemetry.recent.get(trace_id)
     if not spans:
         raise _unknown(trace_id)
-    service = str(telemetry.provider.resource.attributes.get("service.name", ""))
+    service = str(telemetry.provider.resource.attributes.get(names.SERVICE_NAME, ""))
     return _encode(trace_json(spans, {span.span_id: service for span in spans}))
 
 

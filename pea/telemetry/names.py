@@ -16,14 +16,26 @@ PEA_ALERT_SEVERITY: Final = "pea.alert.severity"
 PEA_ALERT_SEVERITY_VALUES: Final = ("info", "low", "medium", "high", "critical")
 PEA_ATTEMPT: Final = "pea.attempt"
 """Which try this is, counted from 1."""
+PEA_BREAKER_FROM: Final = "pea.breaker.from"
+"""The state that a circuit breaker left."""
 PEA_BREAKER_NAME: Final = "pea.breaker.name"
 """What the circuit breaker guards."""
+PEA_BREAKER_REASON: Final = "pea.breaker.reason"
+"""What moved the circuit breaker, one of tripped, cooled, passed, relapsed."""
+PEA_BREAKER_TO: Final = "pea.breaker.to"
+"""The state that a circuit breaker is in now."""
 PEA_CACHE_EVENT: Final = "pea.cache.event"
 """The event whose rules invalidate cached values."""
+PEA_CACHE_FLIGHT: Final = "pea.cache.flight"
+"""What a call had to do with the computation of its value."""
+PEA_CACHE_FLIGHT_VALUES: Final = ("started", "joined", "cancelled")
 PEA_CACHE_HIT: Final = "pea.cache.hit"
 """Whether a tier had the value."""
 PEA_CACHE_NAME: Final = "pea.cache.name"
 """Which cache was asked."""
+PEA_CACHE_REASON: Final = "pea.cache.reason"
+"""Why a value is not, or no longer, in a tier."""
+PEA_CACHE_REASON_VALUES: Final = ("size", "age", "dropped", "refused")
 PEA_CACHE_REMOVED: Final = "pea.cache.removed"
 """How many cached values an invalidation removed."""
 PEA_CACHE_TIER: Final = "pea.cache.tier"
@@ -33,11 +45,17 @@ PEA_CAPABILITY: Final = "pea.capability"
 """What was asked for, as `agent.verb`."""
 PEA_CONNECTOR_NAME: Final = "pea.connector.name"
 """The outside system."""
+PEA_FALLBACK: Final = "pea.fallback"
+"""What stood in for an answer that failed, `value` or a capability's name."""
+PEA_HEDGE: Final = "pea.hedge"
+"""Whether the attempt was sent beside one that was late."""
 PEA_JOURNAL_ENTRIES: Final = "pea.journal.entries"
 """How many entries one write to the journal carried."""
 PEA_KEEPER_DECISION: Final = "pea.keeper.decision"
 """What the trace keeper decided."""
 PEA_KEEPER_DECISION_VALUES: Final = ("kept", "passed")
+PEA_REPLICA: Final = "pea.replica"
+"""Which of an agent's replicas answered, counted from 1."""
 PEA_STEP_ITEMS: Final = "pea.step.items"
 """How many things the step handled."""
 PEA_STEP_NAME: Final = "pea.step.name"
@@ -67,6 +85,9 @@ CLIENT_ADDRESS: Final = "client.address"
 ERROR_TYPE: Final = "error.type"
 GEN_AI_AGENT_NAME: Final = "gen_ai.agent.name"
 GEN_AI_OPERATION_NAME: Final = "gen_ai.operation.name"
+GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
+GEN_AI_TOKEN_TYPE: Final = "gen_ai.token.type"
+GEN_AI_TOOL_NAME: Final = "gen_ai.tool.name"
 HTTP_REQUEST_METHOD: Final = "http.request.method"
 HTTP_REQUEST_METHOD_ORIGINAL: Final = "http.request.method_original"
 HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
@@ -75,6 +96,7 @@ NETWORK_PROTOCOL_VERSION: Final = "network.protocol.version"
 PROCESS_PID: Final = "process.pid"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
+SERVICE_NAME: Final = "service.name"
 URL_PATH: Final = "url.path"
 URL_QUERY: Final = "url.query"
 URL_SCHEME: Final = "url.scheme"
@@ -105,8 +127,21 @@ SPAN_JOURNAL_WRITE: Final = "journal.write"
 SPAN_CONNECTOR: Final = "connector"
 """`connector {pea.connector.name}`: One call to an outside system."""
 
+# Span events
+
+EVENT_BREAKER_TRANSITION: Final = "pea.breaker.transition"
+"""A circuit breaker changed its state; on the attempt during which it did."""
+EVENT_FALLBACK: Final = "pea.fallback"
+"""Another answer stood in for one that failed; on the caller's span."""
+EVENT_RETRY_REFUSED: Final = "pea.retry.refused"
+"""The retry budget did not pay for another attempt; on the caller's span."""
+
 # Metrics
 
+METRIC_GEN_AI_CLIENT_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"
+"""How long operations of agents of other programs took, from the spans that they send. (s)"""
+METRIC_GEN_AI_CLIENT_TOKEN_USAGE: Final = "gen_ai.client.token.usage"
+"""Tokens that model calls of other programs used. ({token})"""
 METRIC_HTTP_SERVER_REQUEST_DURATION: Final = "http.server.request.duration"
 """Duration of HTTP server requests. (s)"""
 METRIC_AGENT_CALL_DURATION: Final = "pea.agent.call.duration"
@@ -117,12 +152,24 @@ METRIC_AGENT_START_DURATION: Final = "pea.agent.start.duration"
 """How long agents took to start. (s)"""
 METRIC_AGENT_STATE: Final = "pea.agent.state"
 """1 for the state an agent is in, 0 for the others. (1)"""
+METRIC_ALERT_DETECTION_TIME: Final = "pea.alert.detection.time"
+"""From the first reading beyond the bound until the alert fired, of its latest occurrence. (s)"""
 METRIC_ALERT_STATE: Final = "pea.alert.state"
 """0 when the alert is inactive, 1 pending, 2 firing. (1)"""
 METRIC_BREAKER_STATE: Final = "pea.breaker.state"
 """0 when the circuit breaker is closed, 1 half-open, 2 open. (1)"""
+METRIC_CACHE_EVICTIONS: Final = "pea.cache.evictions"
+"""Values that left a cache tier, or were not taken, by cause. ({entry})"""
+METRIC_CACHE_FAULTS: Final = "pea.cache.faults"
+"""Calls to a cache tier that failed or outlasted its time budget. ({call})"""
+METRIC_CACHE_FLIGHTS: Final = "pea.cache.flights"
+"""Computations of missing values, and the calls that shared them instead of computing again. ({call})"""
+METRIC_CACHE_LIMIT: Final = "pea.cache.limit"
+"""Bytes that a cache tier may hold. (By)"""
 METRIC_CACHE_LOOKUP_DURATION: Final = "pea.cache.lookup.duration"
 """How long cache lookups took; their counts give the hit ratio. (s)"""
+METRIC_CACHE_USAGE: Final = "pea.cache.usage"
+"""Bytes accounted to a cache tier. (By)"""
 METRIC_KEEPER_TRACES: Final = "pea.keeper.traces"
 """Traces by what the keeper decided. ({trace})"""
 METRIC_LOOP_LAG: Final = "pea.loop.lag"
@@ -167,6 +214,24 @@ class Metric(NamedTuple):
 
 
 METRICS: Final[dict[str, Metric]] = {
+    METRIC_GEN_AI_CLIENT_OPERATION_DURATION: Metric(
+        name="gen_ai.client.operation.duration",
+        instrument="histogram",
+        unit="s",
+        brief="How long operations of agents of other programs took, from the spans that they send.",
+        labels=(SERVICE_NAME, GEN_AI_OPERATION_NAME, GEN_AI_AGENT_NAME, GEN_AI_TOOL_NAME, GEN_AI_REQUEST_MODEL, ERROR_TYPE),
+        span="",
+        span_kind="",
+    ),
+    METRIC_GEN_AI_CLIENT_TOKEN_USAGE: Metric(
+        name="gen_ai.client.token.usage",
+        instrument="histogram",
+        unit="{token}",
+        brief="Tokens that model calls of other programs used.",
+        labels=(SERVICE_NAME, GEN_AI_OPERATION_NAME, GEN_AI_REQUEST_MODEL, GEN_AI_TOKEN_TYPE),
+        span="",
+        span_kind="",
+    ),
     METRIC_HTTP_SERVER_REQUEST_DURATION: Metric(
         name="http.server.request.duration",
         instrument="histogram",
@@ -212,6 +277,15 @@ METRICS: Final[dict[str, Metric]] = {
         span="",
         span_kind="",
     ),
+    METRIC_ALERT_DETECTION_TIME: Metric(
+        name="pea.alert.detection.time",
+        instrument="gauge",
+        unit="s",
+        brief="From the first reading beyond the bound until the alert fired, of its latest occurrence.",
+        labels=(PEA_ALERT_RULE, PEA_ALERT_SEVERITY, GEN_AI_AGENT_NAME),
+        span="",
+        span_kind="",
+    ),
     METRIC_ALERT_STATE: Metric(
         name="pea.alert.state",
         instrument="gauge",
@@ -226,7 +300,43 @@ METRICS: Final[dict[str, Metric]] = {
         instrument="gauge",
         unit="1",
         brief="0 when the circuit breaker is closed, 1 half-open, 2 open.",
-        labels=(PEA_BREAKER_NAME,),
+        labels=(PEA_BREAKER_NAME, GEN_AI_AGENT_NAME, PEA_CAPABILITY, PEA_REPLICA),
+        span="",
+        span_kind="",
+    ),
+    METRIC_CACHE_EVICTIONS: Metric(
+        name="pea.cache.evictions",
+        instrument="counter",
+        unit="{entry}",
+        brief="Values that left a cache tier, or were not taken, by cause.",
+        labels=(PEA_CACHE_TIER, PEA_CACHE_REASON),
+        span="",
+        span_kind="",
+    ),
+    METRIC_CACHE_FAULTS: Metric(
+        name="pea.cache.faults",
+        instrument="counter",
+        unit="{call}",
+        brief="Calls to a cache tier that failed or outlasted its time budget.",
+        labels=(PEA_CACHE_TIER,),
+        span="",
+        span_kind="",
+    ),
+    METRIC_CACHE_FLIGHTS: Metric(
+        name="pea.cache.flights",
+        instrument="counter",
+        unit="{call}",
+        brief="Computations of missing values, and the calls that shared them instead of computing again.",
+        labels=(PEA_CACHE_FLIGHT,),
+        span="",
+        span_kind="",
+    ),
+    METRIC_CACHE_LIMIT: Metric(
+        name="pea.cache.limit",
+        instrument="updowncounter",
+        unit="By",
+        brief="Bytes that a cache tier may hold.",
+        labels=(PEA_CACHE_TIER,),
         span="",
         span_kind="",
     ),
@@ -237,6 +347,15 @@ METRICS: Final[dict[str, Metric]] = {
         brief="How long cache lookups took; their counts give the hit ratio.",
         labels=(PEA_CACHE_NAME, PEA_CACHE_TIER, PEA_CACHE_HIT),
         span=SPAN_CACHE_LOOKUP,
+        span_kind="",
+    ),
+    METRIC_CACHE_USAGE: Metric(
+        name="pea.cache.usage",
+        instrument="updowncounter",
+        unit="By",
+        brief="Bytes accounted to a cache tier.",
+        labels=(PEA_CACHE_TIER,),
+        span="",
         span_kind="",
     ),
     METRIC_KEEPER_TRACES: Metric(

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 from opentelemetry.sdk.resources import Resource
 
+from pea.telemetry import names
 from pea.telemetry.extra import EventRecord
 from pea.telemetry.leaf import Leaf, leaf_id
 from pea.telemetry.recent import EventView, LinkView, SpanView
@@ -142,7 +143,7 @@ class Inlet:
 def origin_of(resource: Resource, scope: str = "", version: str = "") -> Origin:
     """An SDK resource as an origin."""
     attributes = dict(resource.attributes)
-    return Origin(str(attributes.get("service.name") or UNKNOWN_SERVICE), attributes, scope, version)
+    return Origin(str(attributes.get(names.SERVICE_NAME) or UNKNOWN_SERVICE), attributes, scope, version)
 
 
 def with_leaves(records: Iterable[SpanRecord]) -> Iterator[SpanRecord]:

@@ -25,6 +25,7 @@ EXPORTED_SIZE = 160  # what OTLP's readers expect
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 _MICROSECONDS = (1e-6, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 0.1, 0.5, 1.0)
+_TOKENS = tuple(float(4**power) for power in range(14))  # GenAI conventions: 1 to 67 108 864
 _SHORT = {names.METRIC_CACHE_LOOKUP_DURATION, names.METRIC_LOOP_LAG, names.METRIC_TELEMETRY_DRAIN_DURATION}
 
 
@@ -141,7 +142,9 @@ class Series:
 
 
 def classic_bounds(metric: str) -> tuple[float, ...]:
-    """The upper bounds of a metric's classic buckets in seconds: what takes microseconds has finer ones."""
+    """The upper bounds of a metric's classic buckets, mostly in seconds: what takes microseconds has finer ones."""
+    if metric == names.METRIC_GEN_AI_CLIENT_TOKEN_USAGE:
+        return _TOKENS
     return _MICROSECONDS if metric in _SHORT else _SECONDS
 
 

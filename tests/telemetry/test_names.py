@@ -16,7 +16,7 @@ generate = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(generate)
 GROUPS = generate.read(ROOT / "otel" / "registry")
 OWN = {a["id"]: a for g in GROUPS if g["type"] == "attribute_group" for a in g["attributes"]}
-UCUM = {"s", "By", "1", "{task}", "{span}", "{thread}", "{trace}"}
+UCUM = {"s", "By", "1", "{task}", "{span}", "{thread}", "{trace}", "{entry}", "{call}", "{token}"}
 
 
 def test_names_are_generated_from_the_registry():
@@ -67,6 +67,8 @@ def test_group_has_the_registry_format(group):
     if group["type"] == "span":
         assert group["span_kind"] in {"internal", "server", "client"}
         assert group["annotations"]["span_name"]
+    elif group["type"] == "event":
+        assert group["id"] == f"event.{group['name']}"
     else:
         assert group["type"] == "metric"
         assert group["instrument"] in {"histogram", "counter", "updowncounter", "gauge"}
