@@ -2,8 +2,8 @@
 
 ``python otel/generate.py`` writes the file, ``--check`` says whether it is up to date (exit code 1 when not).
 The YAML is the semantic-convention registry format of OpenTelemetry's build-tools (version 1): groups of type
-``attribute_group``, ``span`` and ``metric``. Two annotations are PEA's: ``span_name`` is the pattern of a span's name,
-``folded_from`` the span that a metric is computed from.
+``attribute_group``, ``span``, ``event`` and ``metric``. Two annotations are PEA's: ``span_name`` is the pattern of a
+span's name, ``folded_from`` the span that a metric is computed from.
 """  # noqa: INP001 - a script beside the registry, not a package
 
 from __future__ import annotations
@@ -78,6 +78,9 @@ def render(groups: list[dict[str, Any]]) -> str:
         if word:
             pattern = group["annotations"]["span_name"]
             lines += _constant(f"SPAN_{constant(word)}", word, f"`{pattern}`: {group['brief']}")
+    lines += ["", "# Span events", ""]
+    for group in sorted((g for g in groups if g["type"] == "event"), key=lambda g: g["name"]):
+        lines += _constant(f"EVENT_{constant(group['name'].removeprefix('pea.'))}", group["name"], group["brief"])
     lines += ["", "# Metrics", ""]
     for group in metrics:
         name = group["metric_name"]

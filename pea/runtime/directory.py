@@ -120,6 +120,13 @@ class Directory:
             raise AgentUnavailable(f"agent {found.agent!r} is {state}{why}", where=name)
         return found
 
+    def replicas(self, name: str) -> list[tuple[int | None, Capability]]:
+        """The capability of each replica that is ready, by its number; of an only instance, which has none.
+
+        Raises as `capability` does.
+        """
+        return [(None, self.capability(name))]
+
     def _unknown(self, name: str) -> PeaError:
         # The agent that would offer it may have failed to load, and then its capabilities are not known.
         owner = self.records.get(name.partition(".")[0])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from random import random
 
-from pea.errors import PeaError
-
 
 def backoff_s(attempt: int, base_s: float, cap_s: float) -> float:
     """Seconds to wait after failed attempt number ``attempt`` (from 1): uniform in [0, min(cap, base · 2^(attempt-1))].
@@ -14,8 +12,3 @@ def backoff_s(attempt: int, base_s: float, cap_s: float) -> float:
     of many clients better than a jittered half does.
     """
     return random() * min(cap_s, base_s * 2.0 ** min(attempt - 1, 60))  # noqa: S311 - no secret hangs on it
-
-
-def worth_retrying(error: Exception) -> bool:
-    """Whether the same call could end otherwise: PEA's refusals say so themselves, anything else may be passing."""
-    return error.retryable if isinstance(error, PeaError) else True

@@ -16,6 +16,8 @@ PEA_ALERT_SEVERITY: Final = "pea.alert.severity"
 PEA_ALERT_SEVERITY_VALUES: Final = ("info", "low", "medium", "high", "critical")
 PEA_ATTEMPT: Final = "pea.attempt"
 """Which try this is, counted from 1."""
+PEA_BATCH_SIZE: Final = "pea.batch.size"
+"""How many rows a transaction holds."""
 PEA_BREAKER_FROM: Final = "pea.breaker.from"
 """The state that a circuit breaker left."""
 PEA_BREAKER_NAME: Final = "pea.breaker.name"
@@ -104,6 +106,8 @@ USER_AGENT_ORIGINAL: Final = "user_agent.original"
 
 # Spans: the first word of their names
 
+SPAN_ACTIVITY_WRITE: Final = "activity.write"
+"""`activity.write`: One batch of records, written as one transaction."""
 SPAN_INVOKE_AGENT: Final = "invoke_agent"
 """`invoke_agent {gen_ai.agent.name}`: One attempt of a call to an agent."""
 SPAN_AGENT_START: Final = "agent.start"
