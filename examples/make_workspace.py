@@ -10,15 +10,21 @@ import shutil
 import sys
 from pathlib import Path
 
-from maker import calendars, contacts, documents, mail
+from maker import calendars, contacts, documents, ledgers, mail
 from maker.story import cast
 
 HERE = Path(__file__).parent
-PARTS = {"calendars": calendars.write, "contacts": contacts.write, "documents": documents.write, "mail": mail.write}
+PARTS = {
+    "calendars": calendars.write,
+    "contacts": contacts.write,
+    "documents": documents.write,
+    "ledgers": ledgers.write,
+    "mail": mail.write,
+}
 
 
 def make(workspace: Path) -> None:
-    """Write calendars, contacts, documents and mail into ``workspace``, in place of those that are there."""
+    """Write calendars, contacts, documents, ledgers and mail into ``workspace``, in place of those that are there."""
     people = cast()
     for name, write in PARTS.items():
         folder = workspace / name

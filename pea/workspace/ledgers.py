@@ -10,8 +10,9 @@ from pea.errors import WorkspaceError
 from pea.workspace import ledgers_csv, ledgers_ofx
 from pea.workspace.files import Folder, Refusal, SourceReport, Unreadable, inside, plain_reason, read_bytes
 from pea.workspace.files_cache import ReadCache
+from pea.workspace.ledgers_books import Account, Books, Transaction
 from pea.workspace.ledgers_entries import Entry, LedgerFile, Statement
-from pea.workspace.ledgers_merge import Account, Books, Transaction, merge
+from pea.workspace.ledgers_merge import merge
 from pea.workspace.ledgers_rules import UNSORTED, AccountRule, Rule, RuleFile, Sorted, Sorter, read_rules
 
 __all__ = [

@@ -35,8 +35,8 @@ _WORDS: dict[str, str] = {
     ),
     "payee": (
         "payee|description|name|counterparty|counterparty name|merchant|merchant name|beneficiary|"
-        "beguenstigter/zahlungspflichtiger|beguenstigter|auftraggeber/beguenstigter|auftraggeber / beguenstigter|"
-        "empfaenger|zahlungsempfanger*in|zahlungsempfanger|zahlungsempfaenger|"
+        "beguenstigter/zahlungspflichtiger|empfaenger|auftraggeber|auftraggeber/empfaenger|zahlungsempfaenger*in|"
+        "beguenstigter|auftraggeber/beguenstigter|auftraggeber / beguenstigter|zahlungsempfaenger|"
         "name zahlungsbeteiligter|partner|partner name|gegenpartei|libelle|libelle simplifie|beneficiaire|concepto|"
         "descripcion|descrizione|beneficiario|naam / omschrijving|naam tegenpartij|tegenpartij|omschrijving|tekst|text|"
         "specifikation|beskrivelse|nadawca / odbiorca|opis operacji|opis|narrative|details|transaction description|"
@@ -65,7 +65,11 @@ _WORDS: dict[str, str] = {
     ),
     "bank_id": "transaction id|id|fitid|reference number|transaktionsnummer|referentie|transactionid|unique id",
 }
-_RANKED = {role: {word: rank for rank, word in enumerate(words.split("|"))} for role, words in _WORDS.items()}
+# Umlauts are written in two ways, and so is every word here read.
+_UMLAUTS = re.compile(r"(?<=[aou])e")
+_RANKED = {
+    role: {_UMLAUTS.sub("", word): rank for rank, word in enumerate(words.split("|"))} for role, words in _WORDS.items()
+}
 _BRACKETED = re.compile(r"\s*[(\[][^)\]]*[)\]]\s*$")
 _SUFFIX = re.compile(r"(?: in)? (?:[a-z]{3}|€|\$|£)$")
 _NOT_SUFFIX = frozenset({"tag", "art", "day", "day.", "out"})
@@ -108,7 +112,7 @@ def _names(cell: str) -> list[str]:
     """A header cell as it may stand in the table: folded, without what is in brackets, without a currency."""
     folded = unicodedata.normalize("NFKD", cell.strip().strip('"').casefold().replace("ß", "ss").replace("ł", "l"))
     plain = "".join(c for c in folded if not unicodedata.combining(c)).replace("_", " ").strip(" :*")
-    plain = " ".join(plain.split())
+    plain = _UMLAUTS.sub("", " ".join(plain.split()))
     bare = _BRACKETED.sub("", plain)
     names = [plain, plain.replace(" ", ""), bare]
     if bare.rpartition(" ")[2] not in _NOT_SUFFIX:

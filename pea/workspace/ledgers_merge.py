@@ -15,6 +15,7 @@ from decimal import Decimal
 
 import msgspec
 
+from pea.workspace.ledgers_books import Account, Books, Transaction
 from pea.workspace.ledgers_entries import Entry, LedgerFile, Statement, digest, masked, plain_number
 from pea.workspace.ledgers_money import NO_CURRENCY
 from pea.workspace.ledgers_rules import AccountRule, Sorter
@@ -23,48 +24,6 @@ LATER_DAYS = 7  # a pending payment may be booked so much later under the same i
 MAX_EQUAL = 200  # payments of one sum on one day that are compared
 MIN_NUMBER = 7  # characters that a short account number must share with an IBAN's end
 _WORD = re.compile(r"[^\W\d_]{3,}")
-
-
-class Account(msgspec.Struct, frozen=True):
-    """One account in one currency. ``id`` is stable; ``name`` shows no more of its number than four characters."""
-
-    id: str
-    name: str
-    bank: str
-    kind: str
-    currency: str
-    balance: Decimal | None
-    balance_day: date | None
-    first: date
-    last: date
-    count: int
-    files: tuple[str, ...]
-
-
-class Transaction(msgspec.Struct, frozen=True):
-    """An entry in its account and category, with its file and place; ``also`` are the places that tell it again."""
-
-    id: str
-    account: str
-    day: date
-    amount: Decimal
-    currency: str
-    payee: str
-    memo: str
-    kind: str
-    category: str
-    why: str
-    path: str
-    place: str
-    also: tuple[str, ...] = ()
-
-
-class Books(msgspec.Struct, frozen=True):
-    """All accounts and transactions (by day), and how many lines were told twice."""
-
-    accounts: tuple[Account, ...] = ()
-    transactions: tuple[Transaction, ...] = ()
-    duplicates: int = 0
 
 
 class _Kept:

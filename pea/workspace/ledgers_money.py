@@ -137,4 +137,4 @@ def written(amount: Decimal, currency: str) -> str:
     """A sum for a person: ``1,234.50 EUR``."""
     places = 0 if currency in {"JPY", "KRW", "VND", "CLP"} else 2
     shown = f"{amount:,.{places}f}"
-    return shown if currency == NO_CURRENCY else f"{shown} {currency}"
+    return shown if currency in ("", NO_CURRENCY) else f"{shown} {currency}"
