@@ -45,6 +45,9 @@ class RuntimeSettings(_Section, frozen=True):
     """Tasks and calls."""
 
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
+    concurrency_least: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 4  # where tasks slow each other down
+    adaptive_concurrency: bool = True
+    critical_reserve: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 8  # places beyond `concurrency` for critical tasks
     queue: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1_000
     timeout: Seconds = Seconds(5.0)
     retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
@@ -211,6 +214,20 @@ class CacheSettings(_Section, frozen=True):
     )
 
 
+class RetentionSettings(_Section, frozen=True):
+    """How much of a history is kept how long: hot as objects, warm packed in memory, cold compressed on disk."""
+
+    hot_entries: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
+    hot_age: Seconds = Seconds(3_600.0)
+    hot_size: Bytes = Bytes(4 << 20)
+    warm_entries: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1_000
+    warm_age: Seconds = Seconds(86_400.0)
+    warm_size: Bytes = Bytes(16 << 20)
+    cold_entries: Annotated[int, msgspec.Meta(ge=1, le=100_000_000)] = 1_000_000
+    cold_age: Seconds = Seconds(90 * 86_400.0)
+    cold_size: Bytes = Bytes(256 << 20)
+
+
 class WatchSettings(_Section, frozen=True):
     """The detector: alert rules over the windows of every span."""
 
@@ -218,6 +235,22 @@ class WatchSettings(_Section, frozen=True):
     rules: tuple[str, ...] = ()  # rule files; empty: those that ship with PEA
     interval: Seconds = Seconds(10.0)  # between two evaluations
     link: str = ""  # where people reach this service; empty: its own address
+
+
+class SlaSettings(_Section, frozen=True):
+    """The service-level objectives, over ``period``."""
+
+    period: Seconds = Seconds(30 * 86_400.0)
+    p50: Seconds = Seconds(0.1)
+    p95: Seconds = Seconds(0.3)
+    p99: Seconds = Seconds(1.0)
+    failures: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.001  # share of tasks
+    availability: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.999  # share of the time
+    mtbf: Seconds = Seconds(30 * 86_400.0)
+    mttr: Seconds = Seconds(300.0)
+    health_check: Seconds = Seconds(0.01)  # of one agent
+    crisis: Seconds = Seconds(1.0)
+    shed: bool = True  # publish a level by which low priorities are refused while tasks wait and are slow
 
 
 class Settings(_Section, frozen=True):
@@ -232,9 +265,11 @@ class Settings(_Section, frozen=True):
     journal: JournalSettings = JournalSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     cache: CacheSettings = CacheSettings()
+    activity: RetentionSettings = RetentionSettings()  # what agents log with ctx.store
     keeper: KeeperSettings = KeeperSettings()
     store: StoreSettings = StoreSettings()
     watch: WatchSettings = WatchSettings()
+    sla: SlaSettings = SlaSettings()
 
     @property
     def zone(self) -> tzinfo:

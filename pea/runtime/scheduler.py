@@ -26,7 +26,6 @@ from pea.errors import (
     IdempotencyKeyReused,
     InputError,
     OutputError,
-    Overloaded,
     PeaError,
     ShuttingDown,
 )
@@ -34,6 +33,7 @@ from pea.runtime.deadline import NEVER
 from pea.runtime.directory import Directory
 from pea.runtime.dispatch import Dispatcher
 from pea.runtime.history import History
+from pea.runtime.policy.admission import Admission, Place
 from pea.runtime.task import Priority, Task, TaskError, TaskEvent, TaskState, life_of
 from pea.telemetry import ActiveSpan, Tracer, UnrecordedSpan, names
 
@@ -47,11 +47,13 @@ class _Active:
     __slots__ = (
         "arguments",
         "base",
+        "began",
         "context",
         "created_ns",
         "deadline",
         "done",
         "listeners",
+        "place",
         "runner",
         "span",
         "timer",
@@ -76,6 +78,8 @@ class _Active:
         self.context = contextvars.copy_context()
         self.runner: asyncio.Task[Any] | None = None
         self.timer: asyncio.TimerHandle | None = None
+        self.place: Place | None = None
+        self.began = 0.0  # of the loop's clock
         self.listeners: list[asyncio.Queue[Task]] = []
         self.value: Any = None
 
@@ -93,22 +97,19 @@ class Scheduler:
         self._tracer = tracer
         self._loop = asyncio.get_running_loop()
         self._active: dict[str, _Active] = {}
-        self._queue: list[tuple[int, int, str]] = []  # (-priority, order of arrival, task id)
-        self._arrivals = 0
-        self._running = 0
-        self._queued = 0
-        self._mean_s = 0.05
+        self.admission = Admission(settings)
+        self._queue: list[tuple[Place, str]] = []  # a heap of places with task ids
         self._closing = False
 
     @property
     def queued(self) -> int:
         """How many tasks wait."""
-        return self._queued
+        return self.admission.waiting
 
     @property
     def running(self) -> int:
         """How many tasks are being worked on."""
-        return self._running
+        return self.admission.running
 
     def submit(
         self,
@@ -138,11 +139,7 @@ class Scheduler:
             raise InputError("the deadline has already passed", where="deadline_ms", fix="give more than 0")
         found = self._directory.capability(capability)
         found.bind(arguments)
-        if self._queued >= self._settings.queue:
-            wait_s = min(60.0, max(1.0, self._queued * self._mean_s / self._settings.concurrency))
-            raise Overloaded(
-                f"{self._queued} tasks are waiting", retry_after_s=wait_s, fix=f"try again in {wait_s:.0f} s"
-            )
+        self.admission.check(found.name, priority, deadline_s)
         return self._admit(found.name, found.agent, encoded, arguments, priority, deadline_s, idempotency_key)
 
     def _admit(
@@ -182,12 +179,11 @@ class Scheduler:
         limit = NEVER if deadline_s is None else self._loop.time() + deadline_s
         active = self._active[identity] = _Active(arguments, span, base, limit, self._loop.create_future(), created_ns)
         self.history.add(task)
-        if self._running < self._settings.concurrency and not self._queued:
+        if self.admission.goes_at_once(priority):
             self._start(task, active)
         else:
-            self._arrivals += 1
-            self._queued += 1
-            heapq.heappush(self._queue, (-priority, self._arrivals, identity))
+            active.place = self.admission.enqueue(capability, capability, priority)
+            heapq.heappush(self._queue, (active.place, identity))
             if deadline_s is not None:
                 active.timer = self._loop.call_later(deadline_s, self._expire, identity)
         return self.history.require(identity)
@@ -224,7 +220,7 @@ class Scheduler:
         if active.runner is not None:
             active.runner.cancel(reason)
             return task
-        self._leave_queue()
+        self._leave_queue(active)
         return self._end(task, active, TaskState.CANCELLED, TaskError("cancelled", reason))
 
     async def events(self, identity: str, after: int = 0) -> AsyncIterator[TaskEvent]:
@@ -250,10 +246,10 @@ class Scheduler:
     async def close(self, grace_s: float) -> None:
         """Take no more tasks, hand back the waiting, give the running ``grace_s`` seconds, cancel the rest."""
         self._closing = True
-        for _, _, identity in sorted(self._queue):
+        for _, identity in sorted(self._queue):
             task = self.history.get(identity)
             if task is not None and task.state is TaskState.QUEUED:
-                self._queued -= 1
+                self._leave_queue(self._active[identity])
                 error = TaskError(ShuttingDown.code, "PEA shut down before its turn", fix="submit it again")
                 self._end(task, self._active[identity], TaskState.CANCELLED, error)
         self._queue.clear()
@@ -270,12 +266,13 @@ class Scheduler:
 
     def _start(self, task: Task, active: _Active) -> None:
         started_ns = time.time_ns()
+        active.began = self._loop.time()
         if active.timer is not None:
             active.timer.cancel()
         active.span.leaf(names.SPAN_QUEUE_WAIT, active.created_ns, started_ns, {})
         task = task.to(TaskState.RUNNING, started_ns / _NS)
         self._record(task, active)
-        self._running += 1
+        self.admission.started()
         runner = self._loop.create_task(self._work(task, active), name=f"task {task.id}", context=active.context)
         active.runner = runner
         runner.add_done_callback(lambda ended: self._ended(task, active, ended))
@@ -286,11 +283,10 @@ class Scheduler:
 
     def _ended(self, task: Task, active: _Active, runner: asyncio.Task[Any]) -> None:
         """Turn how the runner ended into the task's final state; a runner cancelled before its first step too."""
-        self._running -= 1
         if task.id in self._active:
             self._end(task, active, *self._verdict(active, runner))
-        duration_s = time.time() - (task.started or task.created)
-        self._mean_s += 0.1 * (duration_s - self._mean_s)
+        succeeded = not runner.cancelled() and runner.exception() is None
+        self.admission.ended(task.capability, self._loop.time() - active.began, succeeded=succeeded)
         self._next()
 
     def _verdict(self, active: _Active, runner: asyncio.Task[Any]) -> tuple[TaskState, TaskError | None, bytes | None]:
@@ -336,25 +332,26 @@ class Scheduler:
         return task
 
     def _next(self) -> None:
-        while self._queue and self._running < self._settings.concurrency:
-            _, _, identity = heapq.heappop(self._queue)
+        while self._queue and self.admission.may_start(Priority(-self._queue[0][0].behind)):
+            place, identity = heapq.heappop(self._queue)
             task = self.history.get(identity)
             if task is not None and task.state is TaskState.QUEUED:  # else it was cancelled or expired meanwhile
-                self._queued -= 1
+                self.admission.dequeue(place, starts=True)
                 self._start(task, self._active[identity])
 
     def _expire(self, identity: str) -> None:
         task = self.history.get(identity)
         if task is not None and task.state is TaskState.QUEUED:
-            self._leave_queue()
+            self._leave_queue(self._active[identity])
             error = TaskError(DeadlineExceeded.code, "its deadline passed while it waited for its turn")
             self._end(task, self._active[identity], TaskState.TIMED_OUT, error)
 
-    def _leave_queue(self) -> None:
-        """One waiting task has ended; its place in the heap is cleared when such places outnumber the living."""
-        self._queued -= 1
-        if len(self._queue) > 2 * self._queued + 64:
-            self._queue = [place for place in self._queue if place[2] in self._active]
+    def _leave_queue(self, active: _Active) -> None:
+        """A waiting task has ended; its place in the heap is cleared when such places outnumber the living."""
+        if active.place is not None:
+            self.admission.dequeue(active.place, starts=False)
+        if len(self._queue) > 2 * self.admission.waiting + 64:
+            self._queue = [place for place in self._queue if place[1] in self._active]
             heapq.heapify(self._queue)
 
     def _record(self, task: Task, active: _Active) -> None:

@@ -87,7 +87,7 @@ async def test_waiting_tasks_go_by_priority_then_by_arrival(running: RunningRunt
         async def note(self, ctx: Context, number: int) -> None:
             order.append(number)
 
-    async with running(Notes(), concurrency=1) as runtime:
+    async with running(Notes(), concurrency=1, critical_reserve=0) as runtime:
         runtime.scheduler.submit("rates.wait", {})
         wanted = [(0, Priority.LOW), (1, Priority.NORMAL), (2, Priority.CRITICAL), (3, Priority.NORMAL)]
         tasks = [runtime.scheduler.submit("notes.note", {"number": n}, priority=p) for n, p in wanted]

@@ -1,0 +1,127 @@
+"""Which tasks are taken in, and when each may start: priorities, fairness, honest refusals, a limit that adapts.
+
+What is taken in is never thrown out again: lower priorities are refused earlier, as the queue fills, so that there is
+always room for the higher ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import NamedTuple
+
+from pea.config import RuntimeSettings
+from pea.errors import Overloaded
+from pea.runtime.policy.concurrency import ConcurrencyLimit
+from pea.runtime.policy.fairness import FairTags
+from pea.runtime.task import Priority
+
+# How full of waiting tasks the queue may be for one of this priority to be taken in.
+ROOM = {Priority.LOW: 0.5, Priority.NORMAL: 0.8, Priority.HIGH: 0.95, Priority.CRITICAL: 1.0}
+ENOUGH = 10  # tasks of a kind before their usual duration is believed
+SHARE = 0.1  # of a new duration in the usual one
+FIRST_GUESS_S = 0.05
+LONGEST_WAIT_S = 60.0
+MAX_KNOWN = 1_000
+
+
+class Place(NamedTuple):
+    """Where a task waits; places sort by whose turn is first."""
+
+    behind: int  # the negative priority
+    tag: float
+    arrival: int
+    cost_s: float
+
+
+class Admission:
+    """The door of one scheduler, which says what happens: a task waits, leaves the line, starts, ends."""
+
+    def __init__(self, settings: RuntimeSettings) -> None:
+        self.concurrency = ConcurrencyLimit(
+            settings.concurrency, settings.concurrency_least, adaptive=settings.adaptive_concurrency
+        )
+        self.shed_below: Priority | None = None  # set by the watcher of the SLA: refuse these while tasks wait
+        self.refused: dict[tuple[Priority, str], int] = {}
+        self._room = {priority: math.ceil(share * settings.queue) for priority, share in ROOM.items()}
+        self._reserve = settings.critical_reserve
+        self._tags = {priority: FairTags() for priority in Priority}
+        self._waiting = dict.fromkeys(Priority, 0)
+        self._ahead_s = dict.fromkeys(Priority, 0.0)
+        self._usual: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._mean_s = FIRST_GUESS_S
+        self._arrivals = 0
+        self.running = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait."""
+        return sum(self._waiting.values())
+
+    def check(self, capability: str, priority: Priority, deadline_s: float | None) -> None:
+        """Raise Overloaded, with when to try again, for a task that there is no room or no time for."""
+        waiting = self.waiting
+        if waiting >= self._room[priority]:
+            excess = waiting - self._room[priority] + 1
+            wait_s = self._wait_s(excess * self._mean_s)
+            self._refuse(priority, "full", f"{waiting} tasks are waiting", wait_s)
+        if waiting and self.shed_below is not None and priority < self.shed_below:
+            what = f"tasks of priority {priority.name.lower()} are refused until the objectives are met again"
+            self._refuse(priority, "shed", what, self._wait_s(waiting * self._mean_s))
+        if waiting and deadline_s is not None:
+            usual_s, count = self._usual.get(capability, (0.0, 0))
+            wait_s = self._wait_s(sum(s for other, s in self._ahead_s.items() if other >= priority))
+            if count >= ENOUGH and wait_s and wait_s + usual_s > deadline_s:
+                what = f"it would end in about {wait_s + usual_s:.1f} s, after its deadline of {deadline_s:.1f} s"
+                self._refuse(priority, "late", what, wait_s + usual_s - deadline_s)
+
+    def may_start(self, priority: Priority) -> bool:
+        """Whether there is a free place for a task of this priority; some are kept for the critical ones."""
+        reserve = self._reserve if priority is Priority.CRITICAL else 0
+        return self.running < self.concurrency.limit + reserve
+
+    def goes_at_once(self, priority: Priority) -> bool:
+        """Whether a task of this priority need not wait: a place is free and nobody before it waits."""
+        return self.may_start(priority) and not any(self._waiting[other] for other in Priority if other >= priority)
+
+    def enqueue(self, capability: str, flow: str, priority: Priority) -> Place:
+        """A task waits; ``flow`` is whose it is, for fairness among equals."""
+        cost_s, _ = self._usual.get(capability, (self._mean_s, 0))
+        self._arrivals += 1
+        self._waiting[priority] += 1
+        self._ahead_s[priority] += cost_s
+        return Place(-priority, self._tags[priority].tag(flow, cost_s), self._arrivals, cost_s)
+
+    def dequeue(self, place: Place, *, starts: bool) -> None:
+        """A task waits no more, since it ``starts`` or for another reason."""
+        priority = Priority(-place.behind)
+        self._waiting[priority] -= 1
+        self._ahead_s[priority] = max(0.0, self._ahead_s[priority] - place.cost_s) if self._waiting[priority] else 0.0
+        if starts:
+            self._tags[priority].ran(place.tag)
+
+    def started(self) -> None:
+        """A task runs."""
+        self.running += 1
+
+    def ended(self, capability: str, seconds: float, *, succeeded: bool) -> None:
+        """A task that ran has ended; how long others will take is learnt from those that succeed."""
+        running, self.running = self.running, self.running - 1
+        if not succeeded:
+            return
+        self.concurrency.ended(capability, seconds, running)
+        self._mean_s += SHARE * (seconds - self._mean_s)
+        usual_s, count = self._usual.get(capability, (seconds, 0))
+        self._usual[capability] = (usual_s + max(SHARE, 1 / (count + 1)) * (seconds - usual_s), count + 1)
+        self._usual.move_to_end(capability)
+        if len(self._usual) > MAX_KNOWN:
+            self._usual.popitem(last=False)
+
+    def _wait_s(self, work_s: float) -> float:
+        """How long so much work takes the places there are."""
+        return work_s / self.concurrency.limit
+
+    def _refuse(self, priority: Priority, reason: str, what: str, wait_s: float) -> None:
+        wait_s = min(LONGEST_WAIT_S, max(1.0, wait_s))
+        self.refused[priority, reason] = self.refused.get((priority, reason), 0) + 1
+        raise Overloaded(what, retry_after_s=wait_s, fix=f"try again in {wait_s:.0f} s")
