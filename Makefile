@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format names clean
+.PHONY: help setup run test check format names dashboards clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ format: $(VENV)/.dev ## rewrite the code in the project's style
 
 names: $(VENV)/.dev ## generate pea/telemetry/names.py from otel/registry
 	@$(BIN)/python otel/generate.py
+
+dashboards: $(VENV)/.dev ## write the Grafana dashboards from their typed source
+	@$(BIN)/python -m dashboards.build
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* .hypothesis build dist

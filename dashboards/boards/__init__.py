@@ -1,0 +1,1 @@
+"""One module for each dashboard; each is a function that says its panels."""

@@ -1,0 +1,232 @@
+"""Runtime: the event loop, queues, workers and memory; and what watching all this costs and loses."""
+
+from __future__ import annotations
+
+from dashboards.board import Board
+from dashboards.panels import RED, YELLOW, Line, Panel, figure, over_time, spread
+from dashboards.queries import by, calls, number, per_second, quantile
+from pea.telemetry import names
+
+LAG, DRAIN, QUEUE, WORKER = (
+    names.METRIC_LOOP_LAG,
+    names.METRIC_TELEMETRY_DRAIN_DURATION,
+    names.METRIC_TASK_QUEUE_DURATION,
+    names.METRIC_WORKER_JOB_DURATION,
+)
+SPANS, OUTCOME = names.METRIC_TELEMETRY_SPANS, names.PEA_TELEMETRY_OUTCOME
+HELD = by("sum", "instance", per_second(DRAIN, suffix="_sum"))
+LOST = by("sum", (), per_second(SPANS, 'pea_telemetry_outcome=~"dropped|export_failed|export_dropped"'))
+
+
+def board() -> Board:
+    """The page for whoever runs the process."""
+    return Board(
+        uid="pea-runtime",
+        title="PEA / Runtime",
+        about="The event loop, queues, workers and memory; and what watching all this costs and loses.",
+        home=LAG,
+        sections={
+            "Now": _now(),
+            "Event loop and queues": _loop(),
+            "Workers": _workers(),
+            "Process": _process(),
+            "Telemetry's own account": _telemetry(),
+        },
+    )
+
+
+def _now() -> list[Panel]:
+    return [
+        figure(
+            "Loop lag, p99",
+            "How late the event loop runs what is due. An alert fires above 250 ms.",
+            "s",
+            Line(quantile(0.99, LAG), "p99"),
+            limits={0.05: YELLOW, 0.25: RED},
+        ),
+        figure(
+            "Waiting tasks",
+            "Tasks that wait for a free place.",
+            "short",
+            Line(f"sum ({number(names.METRIC_TASK_QUEUED)})", "waiting"),
+            limits={100: YELLOW, 500: RED},
+        ),
+        figure(
+            "CPU",
+            "Share of all CPUs in use.",
+            "percentunit",
+            Line(f"max ({number(names.METRIC_PROCESS_CPU_UTILIZATION)})", "CPU"),
+            limits={0.7: YELLOW, 0.9: RED},
+            decimals=1,
+        ),
+        figure(
+            "Memory",
+            "Physical memory, of the largest process.",
+            "bytes",
+            Line(f"max ({number(names.METRIC_PROCESS_MEMORY_USAGE)})", "memory"),
+            limits={512e6: YELLOW, 1e9: RED},
+        ),
+        figure(
+            "Cost of telemetry",
+            "Share of the event loop's time that the drain of spans takes.",
+            "percentunit",
+            Line(f"max ({HELD})", "drain"),
+            limits={0.05: YELLOW, 0.15: RED},
+            decimals=2,
+        ),
+        figure(
+            "Lost spans",
+            "Spans per second that were dropped or that no receiver took: 0, or what is shown is incomplete.",
+            "cps",
+            Line(LOST, "lost/s"),
+            limits={0.001: RED},
+        ),
+    ]
+
+
+def _loop() -> list[Panel]:
+    return [
+        over_time(
+            "Loop lag",
+            "How late the event loop ran what was due.",
+            "s",
+            *(Line(quantile(q, LAG), f"p{q * 100:g}") for q in (0.5, 0.95, 0.99)),
+            limits={0.25: RED},
+        ),
+        spread(
+            "Spread of the lag",
+            "How often the loop was how late.",
+            "s",
+            by("sum", "le", per_second(LAG, suffix="_bucket")),
+            width=8,
+        ),
+        over_time(
+            "Wait for a free place",
+            "How long tasks waited, p95 by priority. An alert fires above 1 s.",
+            "s",
+            Line(quantile(0.95, QUEUE, names.PEA_TASK_PRIORITY), "{{pea_task_priority}}"),
+            limits={1: RED},
+        ),
+        over_time(
+            "Queue",
+            "Tasks that run and tasks that wait.",
+            "short",
+            Line(f"sum ({number(names.METRIC_TASK_ACTIVE)})", "running"),
+            Line(f"sum ({number(names.METRIC_TASK_QUEUED)})", "waiting"),
+            width=24,
+            height=6,
+        ),
+    ]
+
+
+def _workers() -> list[Panel]:
+    function, legend = names.PEA_WORKER_FUNCTION, "{{pea_worker_function}}"
+    return [
+        over_time(
+            "Jobs",
+            "Jobs per second in the worker pool, by function.",
+            "reqps",
+            Line(calls(WORKER, function), legend),
+            stacked=True,
+        ),
+        over_time(
+            "p95 of jobs",
+            "95 of 100 jobs take at most this long, hand-over included. A job may take 30 s.",
+            "s",
+            Line(quantile(0.95, WORKER, function), legend, exemplars=True),
+            limits={30: RED},
+        ),
+        over_time(
+            "Busy workers",
+            "Seconds of work per second: how many workers are busy on average.",
+            "short",
+            Line(by("sum", function, per_second(WORKER, suffix="_sum")), legend),
+            stacked=True,
+        ),
+    ]
+
+
+def _process() -> list[Panel]:
+    return [
+        over_time(
+            "Memory",
+            "Physical memory by process. Steady below 512 MB, at the peak below 1 GB.",
+            "bytes",
+            Line(number(names.METRIC_PROCESS_MEMORY_USAGE), "{{instance}}"),
+            limits={512e6: YELLOW, 1e9: RED},
+        ),
+        over_time(
+            "CPU",
+            "Share of all CPUs, by process.",
+            "percentunit",
+            Line(number(names.METRIC_PROCESS_CPU_UTILIZATION), "{{instance}}"),
+            limits={0.9: RED},
+        ),
+        over_time(
+            "Threads", "Threads, by process.", "short", Line(number(names.METRIC_PROCESS_THREAD_COUNT), "{{instance}}")
+        ),
+    ]
+
+
+def _telemetry() -> list[Panel]:
+    kept = by("sum", names.PEA_KEEPER_DECISION, per_second(names.METRIC_KEEPER_TRACES))
+    stored = by("sum", names.PEA_STORE_OUTCOME, per_second(names.METRIC_STORE_SPANS))
+    return [
+        over_time(
+            "Spans by what became of them",
+            "Per second: finished, dropped, exported, refused by a receiver.",
+            "cps",
+            Line(by("sum", OUTCOME, per_second(SPANS)), "{{pea_telemetry_outcome}}"),
+        ),
+        over_time(
+            "Cost of the drain",
+            "Share of the event loop's time that goes into spans.",
+            "percentunit",
+            Line(HELD, "{{instance}}"),
+            limits={0.05: YELLOW, 0.15: RED},
+        ),
+        over_time(
+            "Longest slice of the drain",
+            "How long one slice holds the event loop, p99. At most 5 ms are wanted.",
+            "s",
+            Line(quantile(0.99, DRAIN), "p99"),
+            limits={0.005: RED},
+        ),
+        over_time(
+            "Traces kept and passed by",
+            "What the trace keeper decided, per second.",
+            "cps",
+            Line(kept, "{{pea_keeper_decision}}"),
+            stacked=True,
+        ),
+        over_time(
+            "The span store's account",
+            "Spans per second: stored, dropped for want of room, deleted by bounds, too late, from other programs.",
+            "cps",
+            Line(stored, "{{pea_store_outcome}}"),
+        ),
+        over_time(
+            "Size of the span store",
+            "Bytes in the store's file.",
+            "bytes",
+            Line(number(names.METRIC_STORE_USAGE), "{{instance}}"),
+        ),
+        over_time(
+            "Size of a scrape",
+            "Samples that Prometheus reads from each process: label sets stay bounded.",
+            "short",
+            Line('scrape_samples_scraped{job=~"$job", instance=~"$instance"}', "{{instance}}"),
+            limits={50_000: RED},
+            width=12,
+            height=6,
+        ),
+        over_time(
+            "Duration of a scrape",
+            "How long a scrape takes.",
+            "s",
+            Line('scrape_duration_seconds{job=~"$job", instance=~"$instance"}', "{{instance}}"),
+            limits={1: RED},
+            width=12,
+            height=6,
+        ),
+    ]
