@@ -1,77 +1,135 @@
-"""What agents did: an activity log, written in batches behind their backs."""
+"""What agents did: an activity log, hot and warm in memory, written to disk in batches behind their backs."""
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from opentelemetry.trace import format_trace_id, get_current_span
 
-from pea.cache.batches import Batches, BatchStats
+from pea.cache.batches import BatchStats
+from pea.cache.counts import TierStats
+from pea.cache.retention import Retention
+from pea.config import RetentionSettings
+from pea.errors import InputError
+from pea.telemetry import Tracer
 
-MOST_ROWS = 1_000_000
-MOST_BYTES = 1 << 20  # of one activity's data
-COMPRESS_ABOVE = 4_096
-
-_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS activity"
-    " (id INTEGER PRIMARY KEY, at REAL NOT NULL, agent TEXT NOT NULL, kind TEXT NOT NULL, data BLOB NOT NULL)"
-)
-_INSERT = "INSERT INTO activity (at, agent, kind, data) VALUES (?, ?, ?, ?)"
-_PRUNE = "DELETE FROM activity WHERE id <= (SELECT max(id) FROM activity) - ?"
-_RECENT = "SELECT at, agent, kind, data FROM activity WHERE (?1 = '' OR agent = ?1) ORDER BY id DESC LIMIT ?2"
+MOST_BYTES = 1 << 20  # of one activity's fields, as JSON
+MOST_KIND = 100  # characters
 
 
-class Activity(msgspec.Struct, frozen=True):
-    """One thing that an agent did, ``at`` seconds since the epoch."""
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that an agent did, ``at`` seconds since the epoch; ``trace_id`` is the trace it was done in, or ""."""
 
     at: float
     agent: str
     kind: str
-    data: Any
+    fields: dict[str, Any] = {}
+    capability: str = ""
+    trace_id: str = ""
+
+
+class ActivityStats(msgspec.Struct, frozen=True, kw_only=True):
+    """The tiers as counted; ``batched`` is the share of written rows that shared a transaction, None before any."""
+
+    hot: TierStats
+    warm: TierStats
+    cold: BatchStats | None
+    batched: float | None
 
 
 class ActivityLog:
-    """Queued, batched, bounded by rows; the oldest are deleted."""
+    """The log of one process; what is asked of it by one agent goes through `AgentLog`."""
 
-    def __init__(self, path: Path, *, most_rows: int = MOST_ROWS, wall: Callable[[], float] = time.time) -> None:
-        self._batches = Batches(path, _SCHEMA, _INSERT, _PRUNE, most_rows)
+    def __init__(
+        self,
+        path: Path | None,
+        terms: RetentionSettings | None = None,
+        *,
+        tracer: Tracer | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._kept: Retention[Activity] = Retention(path, Activity, terms, tracer=tracer, clock=clock, wall=wall)
         self._wall = wall
+        self._run = os.urandom(6).hex()  # keys of one run never meet another's
+        self._numbers = itertools.count()
 
-    async def store(self, agent: str, kind: str, data: Any = None) -> bool:
-        """Log an activity; False when it was dropped (`stats` counts them). Raises ValueError for data beyond 1 MiB.
+    async def append(self, agent: str, kind: str, fields: dict[str, Any], capability: str = "") -> bool:
+        """Log an activity; False when the disk could not take it and it is in memory only (`stats` counts them).
 
-        ``data`` is what JSON can say, or structs of it.
+        Returns as soon as it is queued; a full queue makes it wait, a second at most. ``fields`` are what JSON can say.
+        Raises InputError for others, for more than 1 MiB, and for a kind that is empty or too long.
         """
-        packed = msgspec.json.encode(data)
-        if len(packed) > MOST_BYTES:
-            raise ValueError(f"an activity's data of {len(packed):,} bytes; at most {MOST_BYTES:,} are kept")
-        if len(packed) > COMPRESS_ABOVE:
-            packed = b"z" + zlib.compress(packed, 1)
-        return await self._batches.put((self._wall(), agent, kind, packed))
+        if not kind or len(kind) > MOST_KIND:
+            raise InputError(f"a kind of 1 to {MOST_KIND} characters is expected", where="ctx.store.append")
+        span = get_current_span().get_span_context()
+        activity = Activity(
+            at=self._wall(),
+            agent=agent,
+            kind=kind,
+            fields=_plain(fields, kind),
+            capability=capability,
+            trace_id=format_trace_id(span.trace_id) if span.is_valid else "",
+        )
+        return await self._kept.keep(f"{self._run}:{next(self._numbers)}", activity, agent)
 
-    async def recent(self, count: int = 100, agent: str = "") -> list[Activity]:
-        """The latest activities, of one agent or of all, the latest first."""
-        rows = await self._batches.query(_RECENT, (agent, count))
-        return [Activity(at, who, kind, _unpacked(data)) for at, who, kind, data in rows]
+    async def recent(self, count: int = 100, *, agent: str = "", kind: str = "") -> list[Activity]:
+        """The latest activities, of one agent or of all, of one kind or of all, the latest first.
+
+        With a ``kind`` the latest 10,000 are looked through.
+        """
+        if not kind:
+            return [activity for _, activity in await self._kept.recent(count, agent)]
+        found = await self._kept.recent(10_000, agent)
+        return [activity for _, activity in found if activity.kind == kind][:count]
 
     async def flush(self) -> bool:
         """Have everything written."""
-        return await self._batches.flush()
+        return await self._kept.flush()
 
     async def aclose(self) -> bool:
         """Write what is queued and close; False when some could not be written."""
-        return await self._batches.aclose()
+        return await self._kept.aclose()
 
-    def stats(self) -> BatchStats:
+    def stats(self) -> ActivityStats:
         """What has been counted."""
-        return self._batches.stats()
+        hot, warm, cold = self._kept.stats()
+        batched = cold.shared / cold.written if cold is not None and cold.written else None
+        return ActivityStats(hot=hot, warm=warm, cold=cold, batched=batched)
 
 
-def _unpacked(data: bytes) -> Any:
-    if data[:1] == b"z":
-        data = zlib.decompressobj().decompress(data[1:], MOST_BYTES)
-    return msgspec.json.decode(data)
+class AgentLog:
+    """``ctx.store``: the activity log as one agent's capability writes to it."""
+
+    __slots__ = ("_agent", "_capability", "_log")
+
+    def __init__(self, log: ActivityLog, agent: str, capability: str) -> None:
+        self._log = log
+        self._agent = agent
+        self._capability = capability
+
+    async def append(self, kind: str, /, **fields: Any) -> bool:
+        """Write down what was done: ``await ctx.store.append("mail.sent", to=3)``. See `ActivityLog.append`."""
+        return await self._log.append(self._agent, kind, fields, self._capability)
+
+    async def recent(self, count: int = 100, *, kind: str = "") -> list[Activity]:
+        """What this agent has written down, the latest first."""
+        return await self._log.recent(count, agent=self._agent, kind=kind)
+
+
+def _plain(fields: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The fields as JSON would give them back: what is logged is a picture of that moment."""
+    place = f"activity {kind!r}"
+    try:
+        data = msgspec.json.encode(fields)
+        if len(data) > MOST_BYTES:
+            raise InputError(f"{len(data):,} bytes of fields; at most {MOST_BYTES:,} are kept", where=place)
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"cannot be written down: {error}", where=place, fix="give what JSON can say") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+
+from pea.telemetry import Tracer, names
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -32,9 +35,13 @@ _LOCKED_S = 5.0
 
 
 class BatchStats(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the rows; ``written`` in ``transactions``, ``waiting`` now."""
+    """What became of the rows; ``written`` in ``transactions``, ``waiting`` now.
+
+    ``shared`` of those written were not alone in their transaction.
+    """
 
     written: int
+    shared: int
     transactions: int
     waiting: int
     dropped: int
@@ -45,15 +52,23 @@ class BatchStats(msgspec.Struct, frozen=True, kw_only=True):
 class Batches:
     """One table of an SQLite file, written by one thread. ``schema`` makes it, ``insert`` takes a row.
 
-    ``prune`` is run now and then with ``(most_rows,)``: it deletes what is oldest beyond them.
+    ``prune`` is called now and then, in the thread and within a transaction, to delete what is too old or too much.
+    With a ``tracer`` each transaction is a span of its own trace: it is nobody's in particular.
     """
 
-    def __init__(self, path: Path, schema: str, insert: str, prune: str, most_rows: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: str,
+        insert: str,
+        prune: Callable[[sqlite3.Connection], object],
+        tracer: Tracer | None = None,
+    ) -> None:
         self._path = path
         self._schema = schema
         self._insert = insert
         self._prune = prune
-        self._most_rows = most_rows
+        self._tracer = tracer
         self._queue: deque[Row] = deque()
         self._due = asyncio.Event()  # a batch is full, or somebody wants it written
         self._some = asyncio.Event()
@@ -66,7 +81,7 @@ class Batches:
         self._idle.set()
         self._closed = False
         self._unpruned = 0
-        self._written = self._transactions = self._dropped = self._faults = 0
+        self._written = self._shared = self._transactions = self._dropped = self._faults = 0
         self._last_fault = ""
 
     async def put(self, row: Row) -> bool:
@@ -86,7 +101,8 @@ class Batches:
         if len(self._queue) >= BATCH:
             self._due.set()
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="pea-batches")
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._run(), name="pea-batches", context=contextvars.Context())
         return True
 
     async def flush(self, timeout_s: float = 5.0) -> bool:
@@ -121,6 +137,7 @@ class Batches:
         """What has been counted."""
         return BatchStats(
             written=self._written,
+            shared=self._shared,
             transactions=self._transactions,
             waiting=len(self._queue),
             dropped=self._dropped,
@@ -137,7 +154,8 @@ class Batches:
                     await self._due.wait()
             batch = [row for _, row in zip(range(MOST_PER_TRANSACTION), self._queue, strict=False)]
             try:
-                await asyncio.shield(self._aside(lambda batch=batch: self._write(batch)))  # type: ignore[misc]
+                with self._span(len(batch)):
+                    await asyncio.shield(self._aside(lambda batch=batch: self._write(batch)))  # type: ignore[misc]
             except Exception as error:  # noqa: BLE001  sqlite3.Error, OSError: the batch stays, and is tried again
                 self._faults += 1
                 self._last_fault = f"{type(error).__name__}: {error}"
@@ -148,6 +166,7 @@ class Batches:
             for _ in batch:
                 self._queue.popleft()
             self._written += len(batch)
+            self._shared += len(batch) if len(batch) > 1 else 0
             self._transactions += 1
             self._room.set()
             if len(self._queue) < BATCH:
@@ -155,6 +174,11 @@ class Batches:
             if not self._queue:
                 self._some.clear()
                 self._idle.set()
+
+    def _span(self, size: int) -> contextlib.AbstractContextManager[object]:
+        if self._tracer is None:
+            return contextlib.nullcontext()
+        return self._tracer.span(names.SPAN_ACTIVITY_WRITE, {names.PEA_BATCH_SIZE: size})
 
     def _aside(self, work: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -167,7 +191,7 @@ class Batches:
             connection = sqlite3.connect(self._path, timeout=_LOCKED_S, check_same_thread=False)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(self._schema)
+            connection.executescript(self._schema)
             self._connection = connection
         return self._connection
 
@@ -177,7 +201,7 @@ class Batches:
             connection.executemany(self._insert, rows)
             self._unpruned += len(rows)
             if self._unpruned >= PRUNE_EVERY:
-                connection.execute(self._prune, (self._most_rows,))
+                self._prune(connection)
                 self._unpruned = 0
 
     def _close(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from pea.cache.activity import ActivityLog
 from pea.cache.counts import TierStats
 from pea.cache.duel import Duel
 from pea.cache.entry import Entry
@@ -43,7 +44,10 @@ class CacheStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caches:
-    """The caches of one event loop. ``outers`` replaces the outer tiers that the settings name (none: memory only)."""
+    """The caches of one event loop, and the log of what agents did.
+
+    ``outers`` replaces the outer tiers that the settings name (none: memory only).
+    """
 
     def __init__(
         self,
@@ -61,6 +65,8 @@ class Caches:
         self._spaces: dict[str, Namespace[Any]] = {}
         self._l1s: dict[str, Ordered[str, Entry]] = {}
         made = (_outers(settings, clock, wall) if outers is None else outers) if own.on else []
+        log = Path(settings.state) / "activity.sqlite" if settings.state else None
+        self.activity = ActivityLog(log, settings.activity, tracer=tracer, clock=clock, wall=wall)
         self.stack = Stack(tracer, Rules(own.invalidation), made, clock=clock, wall=wall)
         for outer in made:
             if isinstance(outer, Shared):
@@ -157,6 +163,7 @@ class Caches:
     async def aclose(self) -> None:
         """Cancel computations, finish what is being written, close files and connections."""
         await self.stack.aclose()
+        await self.activity.aclose()
 
     def _l1(self, owner: str) -> Ordered[str, Entry]:
         found = self._l1s.get(owner)

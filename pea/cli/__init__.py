@@ -15,6 +15,7 @@ _COMMANDS = {
     "agents": ("pea.cli.agents", "The agents and what they can do."),
     "tasks": ("pea.cli.tasks", "Submit, list, show and cancel tasks of a running service."),
     "cache": ("pea.cli.cache", "What the caches of a running service hold."),
+    "activity": ("pea.cli.activity", "What the agents of a running service wrote down."),
     "traces": ("pea.cli.traces", "Search the traces of a running service, or draw one as a waterfall."),
     "top": ("pea.cli.top", "Watch a running service in the terminal."),
     "alerts": ("pea.cli.alerts", "What is wrong in a running service, and why."),

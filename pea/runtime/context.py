@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 import msgspec
 from opentelemetry.trace import Span
 
-from pea.cache import Invalidation, Namespace
+from pea.cache import AgentLog, Invalidation, Namespace
 from pea.config import Seconds, Settings
+from pea.errors import Conflict
+from pea.runtime.journal.steps import SCOPE
+from pea.runtime.task import Approval
 
 if TYPE_CHECKING:
     from pea.runtime.dispatch import Dispatcher
@@ -64,7 +67,11 @@ class Context:
         Raises UnknownCapability, InputError, AgentUnavailable, DeadlineExceeded, OutputError, or what the capability
         itself raised at its last attempt.
         """
-        return await self._dispatcher.call(capability, arguments, deadline=self.deadline, task_id=self.task_id)
+        scope = None if self.task_id is None else SCOPE.get()
+        if scope is None:
+            return await self._dispatcher.call(capability, arguments, deadline=self.deadline, task_id=self.task_id)
+        call = partial(self._dispatcher.call, capability, arguments, deadline=self.deadline, task_id=self.task_id)
+        return await scope.call(capability, arguments, self.attempt, call)
 
     async def gather(self, **calls: Coroutine[Any, Any, T]) -> dict[str, Outcome[T]]:
         """Run calls in parallel and return how each ended, under its name; a failed one leaves the others alone.
@@ -75,6 +82,22 @@ class Context:
         async with asyncio.TaskGroup() as group:
             tasks = {name: group.create_task(_outcome(call), name=name) for name, call in calls.items()}
         return {name: task.result() for name, task in tasks.items()}
+
+    async def approve(self, summary: str, details: Any = None) -> Approval:
+        """Go on only once a person has approved what ``summary`` says; ``details`` (JSON) are shown with it.
+
+        The task is taken back until then, over restarts, and is begun anew: its calls that have ended are answered
+        from the journal, and this returns the approval. Its ``key`` is the idempotency key of the action. Raises
+        Rejected, or Conflict in a task that is not in a journal, or outside of one.
+        """
+        scope = None if self.task_id is None else SCOPE.get()
+        if scope is None:
+            raise Conflict(
+                "nobody can be asked for approval here",
+                where=self.capability,
+                fix="submit it to a service: pea tasks submit",
+            )
+        return await scope.approve(summary, details, self.attempt)
 
     async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a plain function off the event loop, inside this trace, and return its result.
@@ -102,8 +125,17 @@ class Context:
         """
         return self._dispatcher.caches.namespace(self.agent, owner=self.agent, portable=False)
 
+    @property
+    def store(self) -> AgentLog:
+        """This agent's activity log: ``await ctx.store.append("mail.sent", to=3)``; see `pea.cache.AgentLog`."""
+        return AgentLog(self._dispatcher.caches.activity, self.agent, self.capability)
+
     async def emit(self, event: str, **variables: str) -> Invalidation:
-        """Tell what happened (``"meeting-created"``): what the rules call stale then leaves every tier and process."""
+        """Tell what happened (``"meeting-created"``): what the rules call stale then leaves every tier and process.
+
+        It is written into the activity log as well.
+        """
+        await self.store.append(event, **variables)
         return await self._dispatcher.caches.emit(event, **variables)
 
     def incomplete(self) -> None:

@@ -8,6 +8,7 @@ from aiohttp.typedefs import Middleware
 from pea.errors import PeaError
 from pea.runtime import Runtime
 from pea.service import (
+    activity,
     agents,
     alerts,
     caches,
@@ -45,6 +46,7 @@ ROUTES = (
     *agents.ROUTES,
     *alerts.ROUTES,
     *caches.ROUTES,
+    *activity.ROUTES,
     *probes.ROUTES,
 )
 # Interfaces that are described by those who made them, and a stream without an end, which clients cannot be made for.

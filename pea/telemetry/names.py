@@ -51,8 +51,12 @@ PEA_FALLBACK: Final = "pea.fallback"
 """What stood in for an answer that failed, `value` or a capability's name."""
 PEA_HEDGE: Final = "pea.hedge"
 """Whether the attempt was sent beside one that was late."""
-PEA_JOURNAL_ENTRIES: Final = "pea.journal.entries"
-"""How many entries one write to the journal carried."""
+PEA_JOURNAL_ENTRY: Final = "pea.journal.entry"
+"""What the caller waited for until it was on the disk."""
+PEA_JOURNAL_ENTRY_VALUES: Final = ("accepted", "ended")
+PEA_JOURNAL_OUTCOME: Final = "pea.journal.outcome"
+"""What became of a task because of the journal."""
+PEA_JOURNAL_OUTCOME_VALUES: Final = ("resumed", "interrupted", "poisoned", "refused")
 PEA_KEEPER_DECISION: Final = "pea.keeper.decision"
 """What the trace keeper decided."""
 PEA_KEEPER_DECISION_VALUES: Final = ("kept", "passed")
@@ -72,9 +76,11 @@ PEA_TASK_ID: Final = "pea.task.id"
 PEA_TASK_PRIORITY: Final = "pea.task.priority"
 """How soon the task is taken from the queue."""
 PEA_TASK_PRIORITY_VALUES: Final = ("low", "normal", "high", "critical")
+PEA_TASK_RUN: Final = "pea.task.run"
+"""Which run of the task this is, counted from 1; more than one after a crash, a shutdown or an approval."""
 PEA_TASK_STATUS: Final = "pea.task.status"
 """Where the task stands."""
-PEA_TASK_STATUS_VALUES: Final = ("queued", "running", "succeeded", "failed", "timed_out", "cancelled")
+PEA_TASK_STATUS_VALUES: Final = ("queued", "running", "succeeded", "failed", "timed_out", "cancelled", "waiting_for_approval")
 PEA_TELEMETRY_OUTCOME: Final = "pea.telemetry.outcome"
 """What became of a span."""
 PEA_TELEMETRY_OUTCOME_VALUES: Final = ("finished", "dropped", "exported", "export_failed", "export_dropped")
@@ -120,14 +126,16 @@ SPAN_CACHE_LOOKUP: Final = "cache.lookup"
 """`cache.lookup {pea.cache.name}`: One lookup, through as many tiers as it took."""
 SPAN_CACHE_INVALIDATE: Final = "cache.invalidate"
 """`cache.invalidate {pea.cache.event}`: The removal of what an event makes stale."""
+SPAN_JOURNAL_WRITE: Final = "journal.write"
+"""`journal.write`: The time a task waited until an entry of it was on the disk; many share one write."""
+SPAN_JOURNAL_REPLAY: Final = "journal.replay"
+"""`journal.replay`: A call that was answered from the journal instead of being made again."""
 SPAN_TASK: Final = "task"
 """`task {pea.capability}`: One task, from its admission to its end."""
 SPAN_QUEUE_WAIT: Final = "queue.wait"
 """`queue.wait`: The time a task waited for a free place."""
 SPAN_WORKER: Final = "worker"
 """`worker {pea.worker.function}`: One job in the worker pool; the child process's own spans join below it."""
-SPAN_JOURNAL_WRITE: Final = "journal.write"
-"""`journal.write`: One batch written to the journal as one transaction."""
 SPAN_CONNECTOR: Final = "connector"
 """`connector {pea.connector.name}`: One call to an outside system."""
 
@@ -174,6 +182,20 @@ METRIC_CACHE_LOOKUP_DURATION: Final = "pea.cache.lookup.duration"
 """How long cache lookups took; their counts give the hit ratio. (s)"""
 METRIC_CACHE_USAGE: Final = "pea.cache.usage"
 """Bytes accounted to a cache tier. (By)"""
+METRIC_JOURNAL_COMMIT_DURATION: Final = "pea.journal.commit.duration"
+"""How long transactions of the journal took, fsync included. (s)"""
+METRIC_JOURNAL_COMMIT_ITEMS: Final = "pea.journal.commit.items"
+"""How many writes shared one transaction, and so one fsync. ({item})"""
+METRIC_JOURNAL_FAILURES: Final = "pea.journal.failures"
+"""Transactions of the journal that failed. ({failure})"""
+METRIC_JOURNAL_PENDING: Final = "pea.journal.pending"
+"""What waits to be written to the journal. (By)"""
+METRIC_JOURNAL_TASKS: Final = "pea.journal.tasks"
+"""Tasks by what the journal made of them. ({task})"""
+METRIC_JOURNAL_USAGE: Final = "pea.journal.usage"
+"""Bytes that the journal's file holds. (By)"""
+METRIC_JOURNAL_WRITE_DURATION: Final = "pea.journal.write.duration"
+"""How long tasks waited for the journal. (s)"""
 METRIC_KEEPER_TRACES: Final = "pea.keeper.traces"
 """Traces by what the keeper decided. ({trace})"""
 METRIC_LOOP_LAG: Final = "pea.loop.lag"
@@ -360,6 +382,69 @@ METRICS: Final[dict[str, Metric]] = {
         brief="Bytes accounted to a cache tier.",
         labels=(PEA_CACHE_TIER,),
         span="",
+        span_kind="",
+    ),
+    METRIC_JOURNAL_COMMIT_DURATION: Metric(
+        name="pea.journal.commit.duration",
+        instrument="histogram",
+        unit="s",
+        brief="How long transactions of the journal took, fsync included.",
+        labels=(),
+        span="",
+        span_kind="",
+    ),
+    METRIC_JOURNAL_COMMIT_ITEMS: Metric(
+        name="pea.journal.commit.items",
+        instrument="histogram",
+        unit="{item}",
+        brief="How many writes shared one transaction, and so one fsync.",
+        labels=(),
+        span="",
+        span_kind="",
+    ),
+    METRIC_JOURNAL_FAILURES: Metric(
+        name="pea.journal.failures",
+        instrument="counter",
+        unit="{failure}",
+        brief="Transactions of the journal that failed.",
+        labels=(),
+        span="",
+        span_kind="",
+    ),
+    METRIC_JOURNAL_PENDING: Metric(
+        name="pea.journal.pending",
+        instrument="updowncounter",
+        unit="By",
+        brief="What waits to be written to the journal.",
+        labels=(),
+        span="",
+        span_kind="",
+    ),
+    METRIC_JOURNAL_TASKS: Metric(
+        name="pea.journal.tasks",
+        instrument="counter",
+        unit="{task}",
+        brief="Tasks by what the journal made of them.",
+        labels=(PEA_JOURNAL_OUTCOME,),
+        span="",
+        span_kind="",
+    ),
+    METRIC_JOURNAL_USAGE: Metric(
+        name="pea.journal.usage",
+        instrument="updowncounter",
+        unit="By",
+        brief="Bytes that the journal's file holds.",
+        labels=(),
+        span="",
+        span_kind="",
+    ),
+    METRIC_JOURNAL_WRITE_DURATION: Metric(
+        name="pea.journal.write.duration",
+        instrument="histogram",
+        unit="s",
+        brief="How long tasks waited for the journal.",
+        labels=(PEA_JOURNAL_ENTRY,),
+        span=SPAN_JOURNAL_WRITE,
         span_kind="",
     ),
     METRIC_KEEPER_TRACES: Metric(

@@ -1,6 +1,7 @@
 """The activity log and tiered retention: batched, bounded, and never in the way."""
 
 import asyncio
+import random
 import sqlite3
 
 import msgspec
@@ -8,7 +9,9 @@ import pytest
 
 from pea.cache import batches
 from pea.cache.activity import ActivityLog
-from pea.cache.retention import Retention, RetentionTerms
+from pea.cache.retention import Retention
+from pea.config import RetentionSettings
+from pea.errors import InputError
 
 
 class Threat(msgspec.Struct, frozen=True):
@@ -19,7 +22,7 @@ class Threat(msgspec.Struct, frozen=True):
 @pytest.fixture
 async def log(tmp_path):
     """An activity log of this test's own."""
-    made = ActivityLog(tmp_path / "activity.sqlite", most_rows=1_500)
+    made = ActivityLog(tmp_path / "activity.sqlite", RetentionSettings(cold_entries=1_500))
     yield made
     await made.aclose()
 
@@ -27,19 +30,21 @@ async def log(tmp_path):
 async def test_many_rows_are_few_transactions(log):
     """More than nine of ten writes share a transaction with others, and order is kept."""
     for number in range(1_000):
-        assert await log.store("calendar", "read", {"n": number})
-    assert [activity.data["n"] for activity in await log.recent(1_000)] == list(range(999, -1, -1))
-    assert log.stats().transactions <= 100
-    assert log.stats().written == 1_000
+        assert await log.append("calendar", "read", {"n": number})
+    assert [activity.fields["n"] for activity in await log.recent(2_000)] == list(range(999, -1, -1))
+    stats = log.stats()
+    assert stats.cold.transactions <= 100
+    assert stats.cold.written == 1_000
+    assert stats.batched >= 0.9
 
 
 async def test_a_single_row_is_written_soon(log, tmp_path):
     """What is alone in its batch is written when its time comes, without anybody asking."""
-    await log.store("calendar", "read")
+    await log.append("calendar", "read", {})
     async with asyncio.timeout(10):
-        await log._batches._idle.wait()
+        await log._kept._cold._idle.wait()
     connection = sqlite3.connect(tmp_path / "activity.sqlite")
-    assert connection.execute("SELECT count(*) FROM activity").fetchone() == (1,)
+    assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1,)
     connection.close()
 
 
@@ -47,21 +52,21 @@ async def test_closing_writes_the_rest(tmp_path):
     """Nothing that was stored before an orderly end is lost."""
     log = ActivityLog(tmp_path / "activity.sqlite")
     for number in range(7):
-        await log.store("mail", "sent", number)
+        await log.append("mail", "sent", {"n": number})
     assert await log.aclose()
-    assert not await log.store("mail", "sent", 8)
+    assert not await log.append("mail", "sent", {"n": 8})
     again = ActivityLog(tmp_path / "activity.sqlite")
-    assert [activity.data for activity in await again.recent()] == [6, 5, 4, 3, 2, 1, 0]
+    assert [activity.fields["n"] for activity in await again.recent()] == [6, 5, 4, 3, 2, 1, 0]
     await again.aclose()
 
 
 async def test_the_table_is_bounded(log):
     """Beyond its rows the oldest are deleted."""
     for number in range(4_000):
-        await log.store("calendar", "read", number)
+        await log.append("calendar", "read", {"n": number})
     rows = await log.recent(10_000)
     assert len(rows) <= 1_500 + batches.PRUNE_EVERY + batches.MOST_PER_TRANSACTION
-    assert rows[0].data == 3_999
+    assert rows[0].fields == {"n": 3_999}
 
 
 async def test_a_disk_that_takes_nothing(log, monkeypatch):
@@ -69,26 +74,104 @@ async def test_a_disk_that_takes_nothing(log, monkeypatch):
     monkeypatch.setattr(batches, "QUEUE", 20)
     monkeypatch.setattr(batches, "PATIENCE_S", 0.0)
     monkeypatch.setattr(batches, "RETRY_S", (0.0, 0.0))
-    well, fault = log._batches._write, sqlite3.OperationalError("database or disk is full")
+    well, fault = log._kept._cold._write, sqlite3.OperationalError("database or disk is full")
 
     def full(_):
         raise fault
 
-    log._batches._write = full
-    kept = [await log.store("calendar", "read", number) for number in range(30)]
+    log._kept._cold._write = full
+    kept = [await log.append("calendar", "read", {"n": number}) for number in range(30)]
     assert kept == [True] * 20 + [False] * 10
-    assert not await log._batches.flush(0.01)
-    log._batches._write = well
-    assert len(await log.recent()) == 20
-    assert (log.stats().dropped, log.stats().faults > 0) == (10, True)
+    assert not await log._kept._cold.flush(0.01)
+    log._kept._cold._write = well
+    assert await log.flush()
+    cold = log.stats().cold
+    assert (cold.written, cold.dropped, cold.faults > 0) == (20, 10, True)
+    assert len(await log.recent(30)) == 30  # the lost ones are in memory still
 
 
-async def test_too_much_data_is_refused(log):
-    """An activity beyond 1 MiB is an error of its author."""
-    with pytest.raises(ValueError, match="1,048,576"):
-        await log.store("calendar", "read", "x" * (1 << 20))
-    await log.store("calendar", "read", "x" * 100_000)
-    assert (await log.recent())[0].data == "x" * 100_000
+@pytest.mark.parametrize("fields", [{"x": "x" * (1 << 20)}, {"x": object()}, {"x": "\ud800"}])
+async def test_what_cannot_be_written_down_is_refused(log, fields):
+    """Too much, or what JSON cannot say, is an error of its author, told at once."""
+    with pytest.raises(InputError, match="activity 'read'"):
+        await log.append("calendar", "read", fields)
+    assert await log.recent() == []
+
+
+@pytest.mark.parametrize("kind", ["", "x" * 101])
+async def test_a_kind_is_a_word(log, kind):
+    """Without one, nobody could ask for it."""
+    with pytest.raises(InputError, match="1 to 100"):
+        await log.append("calendar", kind, {})
+
+
+async def test_a_picture_of_the_moment(log):
+    """What the author does to its lists afterwards changes nothing that is written down."""
+    people = ["anna"]
+    await log.append("mail", "sent", {"to": people})
+    people.append("bob")
+    (found,) = await log.recent()
+    found.fields["to"].append("carl")
+    assert (await log.recent())[0].fields == {"to": ["anna"]}
+
+
+async def test_by_agent_and_by_kind(log):
+    """One agent's own activities, or one kind's, the latest first, from memory and beyond it."""
+    for number in range(1_200):
+        await log.append(("mail", "calendar", "travel")[number % 3], ("read", "sent")[number % 2], {"n": number})
+    assert [one.fields["n"] for one in await log.recent(3, agent="mail")] == [1197, 1194, 1191]
+    assert [one.fields["n"] for one in await log.recent(2, agent="mail", kind="read")] == [1194, 1188]
+    assert [one.fields["n"] for one in await log.recent(2, kind="sent")] == [1199, 1197]
+    assert len(await log.recent(1_200)) == 1_200
+    assert len(await log.recent(1_000, agent="mail")) == 400
+    assert await log.recent(5, agent="nobody") == []
+
+
+async def test_each_batch_is_a_span_of_its_own(tmp_path, telemetry):
+    """A transaction is nobody's child, and the activities name the trace in which they were done."""
+    log = ActivityLog(tmp_path / "activity.sqlite", tracer=telemetry.tracer)
+    with telemetry.tracer.span("work") as work:
+        for number in range(10):
+            await log.append("mail", "read", {"n": number})
+    await log.aclose()
+    spans = telemetry.provider.buffer.take()
+    batches_ = [span for span in spans if span.name == "activity.write"]
+    assert sum(span.attributes["pea.batch.size"] for span in batches_) == 10
+    assert all(span.parent is None for span in batches_)
+    again = ActivityLog(tmp_path / "activity.sqlite")
+    assert {one.trace_id for one in await again.recent()} == {f"{work.trace_id:032x}"}
+    await again.aclose()
+
+
+async def test_without_a_folder_the_latest_are_kept_in_memory(clock):
+    """No state folder: hot and warm hold what fits into them, and nothing is said to be lost."""
+    log = ActivityLog(None, RetentionSettings(hot_entries=5, warm_entries=20), clock=clock)
+    for number in range(50):
+        assert await log.append("mail", "read", {"n": number})
+    assert [one.fields["n"] for one in await log.recent(100)] == list(range(49, 29, -1))
+    assert (log.stats().cold, log.stats().batched) == (None, None)
+    assert await log.flush()
+    assert await log.aclose()
+
+
+async def test_cold_is_bounded_by_age_and_by_bytes(tmp_path, clock, monkeypatch):
+    """What is too old goes first, then the oldest beyond the bytes."""
+    monkeypatch.setattr(batches, "PRUNE_EVERY", 50)
+    terms = RetentionSettings(cold_age=100.0, cold_size=400_000)
+    kept = Retention(tmp_path / "cold.sqlite", bytes, terms, clock=clock, wall=clock)
+    for number in range(60):
+        await kept.keep(f"old{number}", b"x")
+    clock.turn(101)
+    dice = random.Random(1)
+    for number in range(600):
+        clock.turn(0.01)
+        await kept.keep(f"new{number}", dice.randbytes(2_000))
+    await kept.flush()
+    keys = [key for key, _ in await kept.since(0, 10_000)]
+    assert keys[-1] == "new599"
+    assert not [key for key in keys if key.startswith("old")]
+    assert 50 <= len(keys) <= 400_000 // 2_000 + batches.MOST_PER_TRANSACTION // 10
+    await kept.aclose()
 
 
 async def test_retention_by_age(tmp_path, clock):
@@ -110,7 +193,7 @@ async def test_retention_by_age(tmp_path, clock):
 
 async def test_cold_survives_and_is_bounded(tmp_path, clock):
     """Another process reads what one kept; beyond its bound the oldest go."""
-    terms = RetentionTerms(cold_entries=1_200)
+    terms = RetentionSettings(cold_entries=1_200)
     first = Retention(tmp_path / "threats.sqlite", Threat, terms, clock=clock, wall=clock)
     for number in range(3_000):
         clock.turn(0.001)
