@@ -51,7 +51,9 @@ MOVES: Mapping[tuple[State, Sees], State] = {
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert. Times are seconds since 1970; ``since_s`` is when it went wrong, ``over_s`` since when it looks over.
+    """One alert. Times are seconds since 1970; ``since_s`` is when it went wrong by its samples.
+
+    ``over_s`` is since when it looks over.
 
     ``cause`` is a ranked list of likely causes with ``explanation`` in words, once they have been found.
     """
@@ -113,8 +115,9 @@ def advance(alert: Alert, rule: Rule, reading: Reading, now_s: float) -> Alert:
     if alert.state is State.FIRING:
         return _ending(alert, rule, after, now_s)
     if after is State.PENDING and alert.state is not State.PENDING:
+        began_s = now_s if reading.since_s is None else max(min(reading.since_s, now_s), alert.resolved_s or 0.0)
         alert = msgspec.structs.replace(
-            alert, state=State.PENDING, since_s=now_s, fired_s=None, over_s=None, resolved_s=None, reason=""
+            alert, state=State.PENDING, since_s=began_s, fired_s=None, over_s=None, resolved_s=None, reason=""
         )
         after = State.FIRING
     if after is State.FIRING:

@@ -27,13 +27,15 @@ from pea.watch.windows import Need, Windows
 Labels = tuple[str, ...]
 MAX_EXEMPLARS = 5
 PLAIN = 0.5  # the confidence that asks for no bound
+BEGUN_S = 1.0
 MEMORY_S = 86_400 - 60  # how far back the series store reaches
 
 
 class Reading(msgspec.Struct, frozen=True):
     """What a rule finds for one set of label values; ``wrong`` and ``over`` are None when nothing can be said.
 
-    ``value`` is NaN where nobody needs it. ``evidence`` holds the figures that the decision rests on.
+    ``value`` is NaN where nobody needs it. ``evidence`` holds the figures that the decision rests on. ``since_s`` is
+    when what is wrong began, where the samples show it: an alert's `for` is counted from there.
     """
 
     labels: Labels
@@ -41,6 +43,7 @@ class Reading(msgspec.Struct, frozen=True):
     wrong: bool | None
     over: bool | None
     evidence: Mapping[str, float] = {}
+    since_s: float | None = None
 
 
 class Scene(msgspec.Struct, frozen=True):
@@ -76,6 +79,8 @@ def readings(rule: Rule, scene: Scene, now_s: float, active: Container[Labels] =
         for labels, names in list(_sampled(rule, watched, scene)):
             yield _gauge(rule, watched, scene, labels, names, now_s)
         return
+    if now_s % SLICE_S < BEGUN_S:
+        now_s -= now_s % SLICE_S + 1e-3  # a slice that has hardly begun would stand for ten seconds without calls
     with scene.windows.lock:
         measured = list(_measured(rule, scene.windows, watched))
     for labels, windows in measured:
@@ -235,7 +240,7 @@ def _quantile(
     evidence: dict[str, float] = {"samples": count, "past_threshold": slower, **_before(before)}
     if since_s is not None:
         evidence["seconds"] = round(now_s - since_s, 3)
-    return Reading(labels, value, wrong, over and not wrong, evidence)
+    return Reading(labels, value, wrong, over and not wrong, evidence, _onset(past, since_s, bad, rule.confidence))
 
 
 def _share(
@@ -260,7 +265,7 @@ def _share(
     if since_s is not None:
         recent, bad = past.since(since_s)
         shown, evidence["seconds"] = bad / recent, round(now_s - since_s, 3)
-        return Reading(labels, shown, True, False, evidence)
+        return Reading(labels, shown, True, False, evidence, _onset(past, since_s, bound, rule.confidence))
     return Reading(labels, value, False, _over(rule, value) if before is None else value <= bound, evidence)
 
 
@@ -308,6 +313,27 @@ def _sure_since(past: _Tally, share: float, confidence: float) -> float | None:
         if surely_above(sum(past.counts[-length:]), sum(past.held[-length:]), share, 1.0 - error):
             return past.now_s - length * SLICE_S
     return None
+
+
+def _onset(past: _Tally, since_s: float | None, share: float, confidence: float) -> float | None:
+    """When what is surely wrong since ``since_s`` most likely began: the end of the first slice that it touched.
+
+    The change point of greatest likelihood (Page, Continuous Inspection Schemes, 1954): the start from which on the
+    share that is bad there, rather than the share allowed, explains the slices best.
+    """
+    if since_s is None or confidence <= PLAIN:
+        return None
+    count, bad = past.since(since_s)
+    seen = min(max(bad / max(count, 1), 2 * share), 0.999)
+    if not 0 < share < seen:
+        return since_s
+    for_bad, for_good = math.log(seen / share), math.log((1 - seen) / (1 - share))
+    best, score, began = 0.0, 0.0, 1
+    for back, (held, found) in enumerate(zip(reversed(past.counts), reversed(past.held), strict=True), 1):
+        score += found * for_bad + (held - found) * for_good
+        if score > best:
+            best, began = score, back
+    return (int(past.now_s // SLICE_S) - began + 2) * float(SLICE_S)
 
 
 def _plain(rule: Rule, labels: Labels, value: float, evidence: Mapping[str, float]) -> Reading:

@@ -73,7 +73,7 @@ def test_what_has_just_begun_is_seen_in_the_last_seconds_and_told_with_their_fig
     stage.clock.move(10)
     stage.windows.take([stage.call(NOW_S + n, 0.1, failed=True) for n in range(1, 9)])
     found = stage.read(rule)
-    assert (found.wrong, found.evidence["seconds"]) == (True, 30)
+    assert (found.wrong, found.evidence["seconds"]) == (True, 10)
     assert found.value > 0.2
     plain = stage.rule(signal="agent.errors", by=["agent"], above="5%", min_samples=20, confidence=0.5)
     assert stage.read(plain).wrong is False
@@ -265,3 +265,13 @@ def test_a_healthy_stream_of_ten_calls_a_minute_does_not_fire_and_a_doubling_is_
         stage.windows.take([call(clock.move(6), 2 * float(random.lognormal(usual, spread)))])
         took += 6
     assert took <= 300
+
+
+def test_what_is_wrong_began_with_the_first_slice_that_it_touched(stage: Stage) -> None:
+    """A fault forty seconds ago shows in the last slices, so `for` has passed when it becomes sure."""
+    rule = stage.rule(**SLOW)
+    stage.windows.take([stage.call(NOW_S - 1 - n, 1.6 if n < 40 else 0.2) for n in range(290)])
+    found = stage.read(rule)
+    assert found.wrong is True
+    assert found.since_s == NOW_S - 30
+    assert stage.read(stage.rule(**SLOW, confidence=0.5)).since_s is None
