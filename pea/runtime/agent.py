@@ -25,6 +25,7 @@ class Declared(msgspec.Struct, frozen=True):
     idempotent: bool
     cache_s: float | None = None
     tags: tuple[str, ...] = ()
+    resumable: bool = False
 
 
 def capability(
@@ -35,6 +36,7 @@ def capability(
     idempotent: bool | None = None,
     cache: str | float | None = None,
     tags: Iterable[str] = (),
+    resumable: bool = False,
 ) -> Callable[[F], F]:
     """Declare a method as a capability that others can call by ``name`` (``agent.verb``).
 
@@ -45,7 +47,11 @@ def capability(
 
     ``cache`` (``"15m"``) keeps results by input, in the tiers of `pea.cache`, under the name ``agent:verb:…`` and under
     ``tags``, which may name arguments (``"rates:{base}"``); events drop them. An answer that depends on more than its
-    input needs `Agent.cache_version`. Raises TypeError for a declaration that contradicts itself.
+    input needs `Agent.cache_version`.
+
+    ``resumable`` says that all it changes, it changes through calls: after a crash it is then begun again, and those
+    of its calls that had ended are answered from the journal (docs/durability.md). What is idempotent is resumable.
+    Raises TypeError for a declaration that contradicts itself.
     """
     if not all(part.isidentifier() for part in name.split(".")) or "." not in name:
         raise TypeError(f"a capability is named like 'calendar.agenda', not {name!r}")
@@ -60,6 +66,7 @@ def capability(
         idempotent=bool(retries) or cache is not None if idempotent is None else idempotent,
         cache_s=None if cache is None else float(Seconds.parse(cache)),
         tags=tuple(tags),
+        resumable=resumable,
     )
 
     def note(method: F) -> F:

@@ -68,6 +68,12 @@ class History:
             self.ended_bytes += task.size_bytes
             self.evict()
 
+    def restore(self, task: Task) -> None:
+        """Take in a task that ended before this process began, or as it began; later ends must come later."""
+        if self.registry.get(task.id) is None:
+            self.add(task)
+        self.replace(task)
+
     def get(self, identity: str) -> Task | None:
         """The task, if it is still known."""
         return self.registry.get(identity)

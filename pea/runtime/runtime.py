@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from pea.runtime.context import Context
 from pea.runtime.deadline import NEVER
 from pea.runtime.directory import AgentRecord, AgentState, Directory
 from pea.runtime.dispatch import Dispatcher
+from pea.runtime.journal import Journal, Remembered
 from pea.runtime.scheduler import Scheduler
 from pea.telemetry import Telemetry, get_logger, names
 
@@ -58,6 +60,23 @@ class Runtime:
         self._given = None if agents is None else list(agents)
         self._dispatcher: Dispatcher | None = None
         self._scheduler: Scheduler | None = None
+        self.journal: Journal | None = None
+        self._restoring: asyncio.Task[None] | None = None
+
+    def keep_journal(self, folder: Path) -> None:
+        """Have `start` open the journal in this folder, so that the tasks that `Scheduler.accept` takes are not lost.
+
+        To be called on the event loop, before `start`.
+        """
+        settings, metrics = self.settings.runtime, self.telemetry.metrics
+
+        def committed(seconds: float, items: int) -> None:
+            metrics.observe(names.METRIC_JOURNAL_COMMIT_DURATION, seconds)
+            metrics.observe(names.METRIC_JOURNAL_COMMIT_ITEMS, items)
+
+        since = time.time() - float(settings.history_age)
+        remembered = Remembered(settings.history, settings.history_size, since)
+        self.journal = Journal(folder, self.settings.journal, remembered, on_commit=committed)
 
     @property
     def dispatcher(self) -> Dispatcher:
@@ -100,6 +119,7 @@ class Runtime:
         if self.settings.runtime.chaos:
             self._put_in_faults()
         await asyncio.gather(*(self._start_agent(record.name) for record in added))
+        await self._restore()
         self._observe()
         self.started_s = time.perf_counter() - began
 
@@ -108,6 +128,11 @@ class Runtime:
         grace = float(self.settings.service.grace) if grace_s is None else grace_s
         if self._scheduler is not None:
             await self._scheduler.close(grace)
+        if self._restoring is not None:
+            self._restoring.cancel()
+            await asyncio.wait([self._restoring])
+        if self.journal is not None:
+            await self.journal.close()
         running = [record.name for record in self.directory.records.where(state=AgentState.READY)]
         await asyncio.gather(*(self._stop_agent(name, grace) for name in running))
         if self._dispatcher is not None:
@@ -141,6 +166,16 @@ class Runtime:
         faults = [parse_fault(text, known) for text in self.settings.runtime.chaos]
         self.dispatcher.infect = Chaos(faults).infect
         log.warning("faults are put in on purpose", chaos=list(self.settings.runtime.chaos))
+
+    async def _restore(self) -> None:
+        """Take in the tasks of the journal; one that cannot be opened now is taken in later."""
+        if self.journal is None:
+            return
+        durable = self.scheduler.keep(self.journal)
+        self._restoring = asyncio.create_task(durable.restore(), name="pea-restore")
+        await self.journal.tried()
+        if self.journal.ready:
+            await asyncio.shield(self._restoring)
 
     def _load(self) -> list[Agent]:
         agents, unloadable = discovery.load(discovery.installed(self.settings.runtime.agents))
@@ -197,6 +232,15 @@ class Runtime:
             lambda: [({names.GEN_AI_AGENT_NAME: owner}, size) for owner, size in caches.bytes_by_owner().items()],
         )
         observe_caches(gauge, caches)
+        if self.journal is not None:
+            journal, outcomes = self.journal, scheduler.durable.outcomes if scheduler.durable is not None else {}
+            gauge(names.METRIC_JOURNAL_PENDING, lambda: [({}, journal.pending_bytes)])
+            gauge(names.METRIC_JOURNAL_USAGE, lambda: [({}, journal.status.used_bytes)])
+            gauge(names.METRIC_JOURNAL_FAILURES, lambda: [({}, journal.status.failures)])
+            gauge(
+                names.METRIC_JOURNAL_TASKS,
+                lambda: [({names.PEA_JOURNAL_OUTCOME: outcome}, count) for outcome, count in outcomes.items()],
+            )
         gauge(names.METRIC_TASK_QUEUED, lambda: [({}, scheduler.queued)])
         gauge(names.METRIC_TASK_ACTIVE, lambda: [({}, scheduler.running)])
         gauge(

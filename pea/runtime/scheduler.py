@@ -7,17 +7,16 @@ is a leaf under it.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import heapq
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context as OtelContext
-from opentelemetry.trace import Status, StatusCode, format_trace_id, set_span_in_context
+from opentelemetry.trace import Link, Status, StatusCode, format_trace_id, set_span_in_context
 
 from pea.config import RuntimeSettings
 from pea.errors import (
@@ -26,62 +25,25 @@ from pea.errors import (
     IdempotencyKeyReused,
     InputError,
     OutputError,
+    Overloaded,
     PeaError,
     ShuttingDown,
 )
+from pea.runtime.active import Active
+from pea.runtime.contract import Capability
 from pea.runtime.deadline import NEVER
 from pea.runtime.directory import Directory
 from pea.runtime.dispatch import Dispatcher
+from pea.runtime.durable import Durable
 from pea.runtime.history import History
+from pea.runtime.journal import SCOPE, Journal
 from pea.runtime.policy.admission import Admission, Place
 from pea.runtime.task import Priority, Task, TaskError, TaskEvent, TaskState, life_of
 from pea.telemetry import ActiveSpan, Tracer, UnrecordedSpan, names
 
 _SPAN_TASK = names.SPAN_TASK + " "
 _NS = 1_000_000_000
-
-
-class _Active:
-    """What a task needs only until it ends."""
-
-    __slots__ = (
-        "arguments",
-        "base",
-        "began",
-        "context",
-        "created_ns",
-        "deadline",
-        "done",
-        "listeners",
-        "place",
-        "runner",
-        "span",
-        "timer",
-        "value",
-    )
-
-    def __init__(
-        self,
-        arguments: Mapping[str, Any],
-        span: ActiveSpan | UnrecordedSpan,
-        base: OtelContext,
-        deadline: float,
-        done: asyncio.Future[None],
-        created_ns: int,
-    ) -> None:
-        self.created_ns = created_ns
-        self.arguments = arguments
-        self.span = span
-        self.base = base
-        self.deadline = deadline
-        self.done = done
-        self.context = contextvars.copy_context()
-        self.runner: asyncio.Task[Any] | None = None
-        self.timer: asyncio.TimerHandle | None = None
-        self.place: Place | None = None
-        self.began = 0.0  # of the loop's clock
-        self.listeners: list[asyncio.Queue[Task]] = []
-        self.value: Any = None
+LAST_WRITES_S = 5.0  # at the end, for a disk that takes its time
 
 
 class Scheduler:
@@ -96,10 +58,16 @@ class Scheduler:
         self._dispatcher = dispatcher
         self._tracer = tracer
         self._loop = asyncio.get_running_loop()
-        self._active: dict[str, _Active] = {}
+        self._active: dict[str, Active] = {}
         self.admission = Admission(settings)
         self._queue: list[tuple[Place, str]] = []  # a heap of places with task ids
         self._closing = False
+        self.durable: Durable | None = None
+
+    def keep(self, journal: Journal) -> Durable:
+        """Have `accept` write tasks into a journal from now on."""
+        self.durable = Durable(self, journal)
+        return self.durable
 
     @property
     def queued(self) -> int:
@@ -128,11 +96,50 @@ class Scheduler:
         """
         encoded = _encode(arguments)
         if idempotency_key is not None:
-            earlier = self.history.by_key(idempotency_key)
+            earlier = self.earlier(idempotency_key, capability, encoded, self.history.by_key(idempotency_key))
             if earlier is not None:
-                if (earlier.capability, bytes(earlier.input)) != (capability, encoded):
-                    raise IdempotencyKeyReused("was used for other input", where=f"Idempotency-Key {idempotency_key!r}")
                 return earlier
+        task, active = self.prepare(capability, arguments, encoded, priority, deadline_s, idempotency_key)
+        self.admit(task, active)
+        return self.history.require(task.id)
+
+    async def accept(
+        self,
+        capability: str,
+        arguments: Mapping[str, Any],
+        *,
+        priority: Priority = Priority.NORMAL,
+        deadline_s: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Task:
+        """`submit`, and where there is a journal the task is on the disk when this returns.
+
+        It is accepted even if who waits for this goes away. Raises JournalUnavailable besides.
+        """
+        options = {"priority": priority, "deadline_s": deadline_s, "idempotency_key": idempotency_key}
+        if self.durable is None:
+            return self.submit(capability, arguments, **options)  # type: ignore[arg-type]
+        accepting = self.durable.accept(capability, arguments, _encode(arguments), **options)  # type: ignore[arg-type]
+        return await asyncio.shield(self._loop.create_task(accepting))
+
+    def earlier(self, key: str, capability: str, encoded: bytes, known: Task | None) -> Task | None:
+        """The task that was ``known`` under this idempotency key; IdempotencyKeyReused when it was another request."""
+        if known is not None and (known.capability, bytes(known.input)) != (capability, encoded):
+            raise IdempotencyKeyReused("was used for other input", where=f"Idempotency-Key {key!r}")
+        return known
+
+    def prepare(
+        self,
+        capability: str,
+        arguments: Mapping[str, Any],
+        encoded: bytes,
+        priority: Priority,
+        deadline_s: float | None,
+        key: str | None,
+        *,
+        journaled: bool = False,
+    ) -> tuple[Task, Active]:
+        """A task that may be admitted, with its span begun; raises as `submit` does."""
         if self._closing:
             raise ShuttingDown("PEA is shutting down and takes no new tasks", fix="try again when it is back")
         if deadline_s is not None and not deadline_s > 0:
@@ -140,53 +147,100 @@ class Scheduler:
         found = self._directory.capability(capability)
         found.bind(arguments)
         self.admission.check(found.name, priority, deadline_s)
-        return self._admit(found.name, found.agent, encoded, arguments, priority, deadline_s, idempotency_key)
-
-    def _admit(
-        self,
-        capability: str,
-        agent: str,
-        encoded: bytes,
-        arguments: Mapping[str, Any],
-        priority: Priority,
-        deadline_s: float | None,
-        key: str | None,
-    ) -> Task:
+        if self.durable is not None and self.durable.entering >= self._settings.queue:
+            raise Overloaded(f"{self.durable.entering} tasks are being accepted", retry_after_s=1.0, fix="try again")
         created_ns = time.time_ns()
-        identity = os.urandom(12).hex()
         base = otel_context.get_current()
-        span = self._tracer.span(
-            _SPAN_TASK + capability,
-            {
-                names.PEA_CAPABILITY: capability,
-                names.PEA_TASK_ID: identity,
-                names.PEA_TASK_PRIORITY: priority.name.lower(),
-            },
-            parent=base,
-            start_time=created_ns,
-        )
         task = Task(
-            id=identity,
-            capability=capability,
-            agent=agent,
+            id=os.urandom(12).hex(),
+            capability=found.name,
+            agent=found.agent,
             input=msgspec.Raw(encoded),
             priority=priority,
             created=created_ns / _NS,
             deadline=None if deadline_s is None else created_ns / _NS + deadline_s,
-            trace_id=format_trace_id(span.get_span_context().trace_id),
             idempotency_key=key,
+            journaled=journaled,
         )
+        span = self.new_span(task, base, start_ns=created_ns)
+        task = msgspec.structs.replace(task, trace_id=format_trace_id(span.get_span_context().trace_id))
         limit = NEVER if deadline_s is None else self._loop.time() + deadline_s
-        active = self._active[identity] = _Active(arguments, span, base, limit, self._loop.create_future(), created_ns)
+        return task, Active(arguments, span, base, limit, self._loop.create_future(), created_ns)
+
+    def new_span(
+        self,
+        task: Task,
+        base: OtelContext,
+        links: Sequence[Link] = (),
+        more: Mapping[str, Any] | None = None,
+        start_ns: int | None = None,
+    ) -> ActiveSpan | UnrecordedSpan:
+        """A span for a run of the task."""
+        attributes = {
+            names.PEA_CAPABILITY: task.capability,
+            names.PEA_TASK_ID: task.id,
+            names.PEA_TASK_PRIORITY: task.priority.name.lower(),
+            **(more or {}),
+        }
+        return self._tracer.span(
+            _SPAN_TASK + task.capability, attributes, parent=base, links=links, start_time=start_ns
+        )
+
+    def admit(self, task: Task, active: Active) -> None:
+        """Take in a task that is queued; it starts when its turn comes."""
+        self.hold(task, active)
+        self._enqueue(task, active)
+
+    def hold(self, task: Task, active: Active) -> None:
+        """Take in a task that does not run before it is `released` or `decided`."""
+        self._active[task.id] = active
         self.history.add(task)
-        if self.admission.goes_at_once(priority):
+        self._arm(task, active)
+
+    def release(self, identity: str) -> None:
+        """Let a task that was held have its turn."""
+        active = self._active.get(identity)
+        if active is not None and not active.ending:
+            self._enqueue(self.history.require(identity), active)
+
+    def decided(self, task: Task, revive: Callable[[Active], None]) -> None:
+        """Show what was decided; a task that waits for nothing more is revived and has its turn."""
+        active = self._active.get(task.id)
+        if active is None or active.ending:
+            return  # it was cancelled, or its deadline passed, while the decision was being written
+        self._record(task, active)
+        if task.state is TaskState.QUEUED:
+            revive(active)
+            self._enqueue(task, active)
+
+    def interrupt(self, identity: str) -> None:
+        """Have a task's runner let go, because it asked for an approval."""
+        active = self._active.get(identity)
+        if active is not None and active.runner is not None:
+            active.runner.cancel("waits for approval")
+
+    def find(self, capability: str) -> Capability | None:
+        """What is known of a capability, whether or not its agent is in service."""
+        return self._directory.capabilities.get(capability)
+
+    def resumable(self, capability: str) -> bool:
+        """Whether a task for this capability may be begun again; one that nobody offers any more fails by itself."""
+        found = self.find(capability)
+        return found is None or found.declared.idempotent or found.declared.resumable
+
+    def _enqueue(self, task: Task, active: Active) -> None:
+        if self._closing:
+            return  # it is in the journal, and has its turn after the next start
+        if self.admission.goes_at_once(task.priority):
             self._start(task, active)
-        else:
-            active.place = self.admission.enqueue(capability, capability, priority)
-            heapq.heappush(self._queue, (active.place, identity))
-            if deadline_s is not None:
-                active.timer = self._loop.call_later(deadline_s, self._expire, identity)
-        return self.history.require(identity)
+            return
+        active.place = self.admission.enqueue(task.capability, task.capability, task.priority)
+        heapq.heappush(self._queue, (active.place, task.id))
+
+    def _arm(self, task: Task, active: Active) -> None:
+        """Have the task expire while it waits."""
+        if active.deadline is not NEVER and active.timer is None:
+            active.timer = self._loop.call_at(active.deadline, self._expire, task.id)
 
     async def wait(self, identity: str, timeout_s: float | None = None) -> Task:
         """The task when it has ended, or as it stands after ``timeout_s`` seconds. Raises as `get` does."""
@@ -217,8 +271,12 @@ class Scheduler:
         active = self._active.get(identity)
         if task.final or active is None:
             raise Conflict(f"has ended already: {task.state}", where=f"task {identity}")
-        if active.runner is not None:
-            active.runner.cancel(reason)
+        if active.ending:
+            return task
+        if task.state is TaskState.RUNNING:
+            active.cancelled = reason
+            if active.runner is not None:
+                active.runner.cancel(reason)
             return task
         self._leave_queue(active)
         return self._end(task, active, TaskState.CANCELLED, TaskError("cancelled", reason))
@@ -236,7 +294,7 @@ class Scheduler:
                     if event.number > after:
                         after = event.number
                         yield event
-                if task.final or active is None:
+                if task.final or active is None or active.left:
                     return
                 task = await changes.get()
         finally:
@@ -244,52 +302,102 @@ class Scheduler:
                 active.listeners.remove(changes)
 
     async def close(self, grace_s: float) -> None:
-        """Take no more tasks, hand back the waiting, give the running ``grace_s`` seconds, cancel the rest."""
+        """Take no more tasks, give the running ones ``grace_s`` seconds, then end them.
+
+        Tasks in a journal stay there and go on at the next start, those that were running too if they may be begun
+        again; others are handed back as cancelled.
+        """
         self._closing = True
-        for _, identity in sorted(self._queue):
-            task = self.history.get(identity)
-            if task is not None and task.state is TaskState.QUEUED:
-                self._leave_queue(self._active[identity])
+        for identity, active in list(self._active.items()):
+            task = self.history.require(identity)
+            self._leave_queue(active)
+            if task.state is not TaskState.RUNNING and not active.ending and not task.journaled:
                 error = TaskError(ShuttingDown.code, "PEA shut down before its turn", fix="submit it again")
-                self._end(task, self._active[identity], TaskState.CANCELLED, error)
+                self._end(task, active, TaskState.CANCELLED, error)
         self._queue.clear()
         runners = [active.runner for active in self._active.values() if active.runner is not None]
         if runners:
             _, late = await asyncio.wait(runners, timeout=grace_s)
+            for identity, active in self._active.items():
+                if active.runner in late:
+                    active.put_back = active.steps is not None and self.resumable(
+                        self.history.require(identity).capability
+                    )
             for runner in late:
                 runner.cancel("PEA shut down before it ended")
             if late:
                 await asyncio.wait(late, timeout=1.0)
+        if self.durable is not None:
+            await self.durable.written(LAST_WRITES_S)
         for identity, active in list(self._active.items()):  # what does not let go is reported, not awaited for ever
+            task = self.history.require(identity)
+            if task.journaled:
+                self._leave(task, active)
+                continue
             error = TaskError(ShuttingDown.code, "PEA shut down and its agent did not let go")
-            self._end(self.history.require(identity), active, TaskState.CANCELLED, error)
+            self._end(task, active, TaskState.CANCELLED, error)
 
-    def _start(self, task: Task, active: _Active) -> None:
+    def _start(self, task: Task, active: Active) -> None:
         started_ns = time.time_ns()
-        active.began = self._loop.time()
+        active.began, active.place = self._loop.time(), None
         if active.timer is not None:
             active.timer.cancel()
-        active.span.leaf(names.SPAN_QUEUE_WAIT, active.created_ns, started_ns, {})
+            active.timer = None
+        if active.span is not None:
+            active.span.leaf(names.SPAN_QUEUE_WAIT, active.created_ns, started_ns, {})
         task = task.to(TaskState.RUNNING, started_ns / _NS)
         self._record(task, active)
         self.admission.started()
-        runner = self._loop.create_task(self._work(task, active), name=f"task {task.id}", context=active.context)
+        if task.journaled and self.durable is not None:
+            self.durable.begun(task, active, lambda: self._launch(task, active))
+        else:
+            self._launch(task, active)
+
+    def _launch(self, task: Task, active: Active) -> None:
+        runner = self._loop.create_task(self._work(task, active), name=f"task {task.id}", context=active.context.copy())
         active.runner = runner
         runner.add_done_callback(lambda ended: self._ended(task, active, ended))
+        if active.cancelled is not None:
+            runner.cancel(active.cancelled)
 
-    async def _work(self, task: Task, active: _Active) -> Any:
-        otel_context.attach(set_span_in_context(active.span, active.base))
+    async def _work(self, task: Task, active: Active) -> Any:
+        if active.span is not None:
+            otel_context.attach(set_span_in_context(active.span, active.base))
+        if active.steps is not None:
+            SCOPE.set(active.steps.root())
         return await self._dispatcher.call(task.capability, active.arguments, deadline=active.deadline, task_id=task.id)
 
-    def _ended(self, task: Task, active: _Active, runner: asyncio.Task[Any]) -> None:
+    def _ended(self, task: Task, active: Active, runner: asyncio.Task[Any]) -> None:
         """Turn how the runner ended into the task's final state; a runner cancelled before its first step too."""
-        if task.id in self._active:
-            self._end(task, active, *self._verdict(active, runner))
+        if task.id in self._active and not active.left:
+            if self.durable is not None and task.journaled and runner.cancelled() and self.durable.wants_back(active):
+                self.durable.take_back(task, active, lambda taken: self._taken_back(taken, active))
+            else:
+                self._end(task, active, *self._verdict(active, runner))
         succeeded = not runner.cancelled() and runner.exception() is None
         self.admission.ended(task.capability, self._loop.time() - active.began, succeeded=succeeded)
         self._next()
 
-    def _verdict(self, active: _Active, runner: asyncio.Task[Any]) -> tuple[TaskState, TaskError | None, bytes | None]:
+    def _taken_back(self, task: Task, active: Active) -> None:
+        """It is on the disk that a task waits for an answer or for the next start: show it."""
+        active.ending, active.runner = False, None
+        self._end_span(active, task.state)
+        self._record(task, active)
+        self._arm(task, active)
+
+    def _leave(self, task: Task, active: Active) -> None:
+        """A task stays in the journal, to go on after the next start."""
+        self._end_span(active, task.state)
+        self._active.pop(task.id, None)
+        active.leave(task)
+
+    def _end_span(self, active: Active, state: TaskState) -> None:
+        if active.span is not None:
+            active.span.set_attribute(names.PEA_TASK_STATUS, state.value)
+            active.span.end()
+            active.span = None
+
+    def _verdict(self, active: Active, runner: asyncio.Task[Any]) -> tuple[TaskState, TaskError | None, bytes | None]:
         if runner.cancelled():
             return TaskState.CANCELLED, TaskError("cancelled", _cancel_reason(runner)), None
         error = runner.exception()
@@ -299,7 +407,8 @@ class Scheduler:
                 return TaskState.SUCCEEDED, None, _encode(active.value)
             except InputError as unfit:
                 error = OutputError(f"its result is not JSON: {unfit.what}", where=unfit.where)
-        active.span.record_exception(error)
+        if active.span is not None:
+            active.span.record_exception(error)
         state = TaskState.TIMED_OUT if isinstance(error, DeadlineExceeded) else TaskState.FAILED
         if isinstance(error, PeaError):
             return state, TaskError(error.code, error.what, error.where, error.fix), None
@@ -308,7 +417,7 @@ class Scheduler:
     def _end(
         self,
         task: Task,
-        active: _Active,
+        active: Active,
         state: TaskState,
         error: TaskError | None = None,
         result: bytes | None = None,
@@ -316,45 +425,60 @@ class Scheduler:
         ended_ns = time.time_ns()
         if active.timer is not None:
             active.timer.cancel()
+            active.timer = None
         raw = None if result is None else msgspec.Raw(result)
-        task = task.to(state, ended_ns / _NS, error=error, result=raw)
-        span = active.span
-        span.set_attribute(names.PEA_TASK_STATUS, state.value)
+        ended = task.to(state, ended_ns / _NS, error=error, result=raw)
+        if not task.journaled or self.durable is None:
+            self._settle(ended, active, ended_ns)
+            return ended
+        self.durable.ensure_span(task, active)
+        self.durable.ended(ended, active, lambda: self._settle(ended, active, time.time_ns()))
+        return task
+
+    def _settle(self, task: Task, active: Active, ended_ns: int) -> None:
+        """The task has ended: say so to all who wait for it."""
+        span, error = active.span, task.error
+        assert span is not None
+        span.set_attribute(names.PEA_TASK_STATUS, task.state.value)
         if error is not None:
             span.set_attribute(names.ERROR_TYPE, error.code)
-            if state is not TaskState.CANCELLED:
+            if task.state is not TaskState.CANCELLED:
                 span.set_status(Status(StatusCode.ERROR, error.message))
         span.end(ended_ns)
         self._record(task, active)
         self._active.pop(task.id, None)
         if not active.done.done():
             active.done.set_result(None)
-        return task
 
     def _next(self) -> None:
         while self._queue and self.admission.may_start(Priority(-self._queue[0][0].behind)):
             place, identity = heapq.heappop(self._queue)
-            task = self.history.get(identity)
-            if task is not None and task.state is TaskState.QUEUED:  # else it was cancelled or expired meanwhile
+            active = self._active.get(identity)
+            if active is not None and active.place is place:  # else it was cancelled or expired meanwhile
                 self.admission.dequeue(place, starts=True)
-                self._start(task, self._active[identity])
+                self._start(self.history.require(identity), active)
 
     def _expire(self, identity: str) -> None:
-        task = self.history.get(identity)
-        if task is not None and task.state is TaskState.QUEUED:
-            self._leave_queue(self._active[identity])
-            error = TaskError(DeadlineExceeded.code, "its deadline passed while it waited for its turn")
-            self._end(task, self._active[identity], TaskState.TIMED_OUT, error)
+        task, active = self.history.get(identity), self._active.get(identity)
+        if task is None or active is None or active.ending or task.state is TaskState.RUNNING:
+            return
+        self._leave_queue(active)
+        what = "it waited for approval" if task.state is TaskState.WAITING_FOR_APPROVAL else "it waited for its turn"
+        error = TaskError(DeadlineExceeded.code, f"its deadline passed while {what}")
+        self._end(task, active, TaskState.TIMED_OUT, error)
 
-    def _leave_queue(self, active: _Active) -> None:
+    def _leave_queue(self, active: Active) -> None:
         """A waiting task has ended; its place in the heap is cleared when such places outnumber the living."""
-        if active.place is not None:
-            self.admission.dequeue(active.place, starts=False)
+        if active.place is None:
+            return
+        self.admission.dequeue(active.place, starts=False)
+        active.place = None
         if len(self._queue) > 2 * self.admission.waiting + 64:
-            self._queue = [place for place in self._queue if place[1] in self._active]
+            living = {active.place for active in self._active.values()}
+            self._queue = [place for place in self._queue if place[0] in living]
             heapq.heapify(self._queue)
 
-    def _record(self, task: Task, active: _Active) -> None:
+    def _record(self, task: Task, active: Active) -> None:
         self.history.replace(task)
         for listener in active.listeners:
             listener.put_nowait(task)

@@ -7,13 +7,14 @@ by themselves: a task that has ended takes no further state, and no state has a 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from pea.runtime.journal.entries import Accepted, Changed, Entry, Noted, Step, StepState
 from pea.runtime.task import Task, TaskState
+from pea.telemetry import get_logger
 
 VERSION = 1
 PAGE_BYTES = 4_096
@@ -41,6 +42,9 @@ CREATE TABLE step (
 _COLUMNS = {"state", "priority", "agent", "capability"}
 _NOTHING = msgspec.Raw(b"null")
 _decode_head = msgspec.json.Decoder(Task).decode
+
+
+log = get_logger("pea.journal")
 
 
 class Open(msgspec.Struct, frozen=True):
@@ -93,21 +97,24 @@ class Tables:
         """
         with transaction(self.db):
             for entry in entries:
-                _APPLY[type(entry)](self.db, entry)
+                _apply(self.db, entry)
 
     def open_tasks(self) -> list[Open]:
         """The tasks that have not ended, oldest first."""
-        rows = self.db.execute("SELECT head, input, result, span_id FROM task WHERE ended IS NULL ORDER BY created, id")
-        return [Open(_task(*row[:3]), int.from_bytes(row[3], "big")) for row in rows]
+        query = "SELECT id, head, input, result, span_id FROM task WHERE ended IS NULL ORDER BY created, id"
+        read = [(_readable(*row[:4]), row[4]) for row in self.db.execute(query)]
+        return [Open(task, int.from_bytes(span_id, "big")) for task, span_id in read if task is not None]
 
     def ended_tasks(self, since: float, most: int, size_bytes: int) -> list[Task]:
         """The tasks that ended last, at most so many and so large, in the order of their ends."""
         found: list[Task] = []
         rows = self.db.execute(
-            "SELECT head, input, result FROM task WHERE ended >= ? ORDER BY ended DESC, id LIMIT ?", (since, most)
+            "SELECT id, head, input, result FROM task WHERE ended >= ? ORDER BY ended DESC, id LIMIT ?", (since, most)
         )
         for row in rows:
-            task = _task(*row)
+            task = _readable(*row)
+            if task is None:
+                continue
             size_bytes -= task.size_bytes
             if size_bytes < 0:
                 break
@@ -196,6 +203,15 @@ class transaction:  # noqa: N801  reads as a statement: with transaction(db)
                 self._db.execute("ROLLBACK")
 
 
+def _readable(identity: str, head: bytes, given: bytes, result: bytes | None) -> Task | None:
+    """The task, or None, with a line in the log, for a row that another version wrote: it stays in the file."""
+    try:
+        return _task(head, given, result)
+    except msgspec.MsgspecError as error:
+        log.error("a task in the journal cannot be read", task=identity, reason=str(error))
+        return None
+
+
 def _task(head: bytes, given: bytes, result: bytes | None) -> Task:
     task = _decode_head(head)
     raw = None if result is None else msgspec.Raw(result)
@@ -218,6 +234,18 @@ def _insert(db: sqlite3.Connection, task: Task, span_id: int) -> None:
     )
 
 
+def _apply(db: sqlite3.Connection, entry: Entry) -> None:
+    match entry:
+        case Accepted():
+            _accept(db, entry)
+        case Changed():
+            _change(db, entry)
+        case Noted():
+            _update(db, entry.task)
+        case Step():
+            _step(db, entry)
+
+
 def _accept(db: sqlite3.Connection, entry: Accepted) -> None:
     task = entry.task
     _insert(db, task, entry.span_id)
@@ -230,10 +258,6 @@ def _change(db: sqlite3.Connection, entry: Changed) -> None:
     state, at = task.life[-1]
     db.execute("INSERT INTO event VALUES (?, ?, ?, ?)", (task.id, len(task.life) + 1, state, at))
     db.executemany("DELETE FROM step WHERE task = ? AND key = ?", [(task.id, key) for key in entry.released])
-
-
-def _note(db: sqlite3.Connection, entry: Noted) -> None:
-    _update(db, entry.task)
 
 
 def _update(db: sqlite3.Connection, task: Task) -> None:
@@ -255,11 +279,3 @@ def _step(db: sqlite3.Connection, entry: Step) -> None:
         "at = excluded.at, data = excluded.data",
         (entry.task, entry.key, entry.capability, entry.state, entry.at, entry.data),
     )
-
-
-_APPLY: dict[type[Entry], Callable[[sqlite3.Connection, object], None]] = {  # type: ignore[valid-type]
-    Accepted: _accept,  # type: ignore[dict-item]
-    Changed: _change,  # type: ignore[dict-item]
-    Noted: _note,  # type: ignore[dict-item]
-    Step: _step,  # type: ignore[dict-item]
-}
