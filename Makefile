@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format names dashboards clean
+.PHONY: help setup run test check format names dashboards rules clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ names: $(VENV)/.dev ## generate pea/telemetry/names.py from otel/registry
 
 dashboards: $(VENV)/.dev ## write the Grafana dashboards from their typed source
 	@$(BIN)/python -m dashboards.build
+
+rules: $(VENV)/.dev ## export the default alert rules for Prometheus
+	@$(BIN)/pea rules export alerts/default.yaml > alerts/prometheus/pea.yaml
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* .hypothesis build dist

@@ -49,11 +49,17 @@ def alert(rule: Rule) -> dict[str, Any]:
         found["for"] = _duration(float(rule.for_))
     if rule.clear.for_:
         found["keep_firing_for"] = _duration(float(rule.clear.for_))
-    found["labels"] = {"severity": rule.severity, "type": rule.type or rule.name}
+    found["labels"] = {"severity": rule.severity, "type": rule.type or rule.name, **_renamed(labels)}
     found["annotations"] = {"summary": _message(rule, watched, labels)}
     if rule.runbook:
         found["annotations"]["runbook_url"] = rule.runbook
     return found
+
+
+def _renamed(labels: Mapping[str, str]) -> dict[str, str]:
+    """The words of the rule as labels, in place of the metric's own: so Alertmanager sees one alert, whoever sends it."""
+    named = {label: f"{{{{ $labels.{name} }}}}" for label, name in labels.items() if label != name}
+    return named | {name: "" for name in labels.values() if name not in labels}
 
 
 def _expression(rule: Rule, watched: Signal) -> str:
