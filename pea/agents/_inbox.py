@@ -29,7 +29,8 @@ from pea.agents._triage import Ranking, rank
 from pea.workspace.contacts import Contacts
 from pea.workspace.files import SourceReport
 from pea.workspace.files_cache import ReadCache
-from pea.workspace.mail import READER_VERSION, Mailbox, MailStore, Message, Thread, base_subject, threads, when
+from pea.workspace.mail import Message, Thread, base_subject, threads, when
+from pea.workspace.mail.store import SHARED
 
 SHOWN_IN_THREAD = 100
 CONTACTS_BUDGET_S = 1.0
@@ -52,26 +53,26 @@ class Inbox:
         self._name = name
         self._mail: Mail | None = None
         self._partial = 0  # triages that did not come to an end: what they answered is not to be remembered
-        cache = self._cache = None if state is None else ReadCache(state / "mail.sqlite")
-        self._contacts = Contacts(workspace, cache=cache)
-        if cache is None:
-            self._store = MailStore(workspace)
-        else:
-            reader = f"mail {READER_VERSION}"
-            self._store = MailStore(
-                workspace, remembers=lambda _folder: cache.memory(Mailbox, reader=reader, workspace=workspace)
-            )
+        self._cache = None if state is None else ReadCache(state / "mail.sqlite")
+        self._contacts = Contacts(workspace, cache=self._cache)
+        self._place = (workspace, state)
+        self._store = SHARED.open(workspace, state)
+        self._seen = ""
 
     def close(self) -> None:
-        """Close the cache of parsed mail."""
+        """Let go of the mail, which other agents may still read, and close the cache of contacts."""
+        SHARED.release(*self._place)
         if self._cache is not None:
             self._cache.close()
 
     def refresh(self, budget_s: float) -> None:
         """Read what is new, for at most about ``budget_s`` seconds. Raises WorkspaceError without a workspace."""
-        changed = self._store.refresh(budget_s=budget_s)
+        self._store.refresh(budget_s=budget_s)
         self._contacts.refresh(budget_s=CONTACTS_BUDGET_S)
-        if changed or self._mail is None:
+        # Another agent may have read what is new first: whether anything changed is told by the version.
+        version = self._store.version
+        if version != self._seen or self._mail is None:
+            self._seen = version
             messages = self._store.messages
             me = identify(messages, self._emails, self._name)
             self._mail = Mail(messages, tuple(threads(messages)), me)

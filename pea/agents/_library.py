@@ -13,7 +13,7 @@ import msgspec
 from pea import InputError
 from pea.agents._document_views import SearchResult, Summary, hits_text, summary_text
 from pea.agents._summary import amounts_of, dates_of, summarise
-from pea.workspace.documents_store import DocumentStore
+from pea.workspace.documents_store import SHARED, DocumentStore
 from pea.workspace.files import SourceReport
 
 
@@ -21,11 +21,12 @@ class Library:
     """Owns the index of one workspace's documents; ``state`` is the folder that keeps it between runs."""
 
     def __init__(self, workspace: Path, state: Path | None) -> None:
-        self._store = DocumentStore(workspace, state=state)
+        self._place = (workspace, state)
+        self._store = SHARED.open(workspace, state)
 
     def close(self) -> None:
-        """Close the index."""
-        self._store.close()
+        """Let go of the index, which other agents may still read."""
+        SHARED.release(*self._place)
 
     def refresh(self, budget_s: float) -> None:
         """Read what is new, for at most about ``budget_s`` seconds. Raises WorkspaceError without a workspace."""

@@ -15,6 +15,7 @@ from pea.workspace.documents import READER_VERSION, Document, read_document
 from pea.workspace.files import Fingerprint, Folder, Outcome, SourceReport
 from pea.workspace.search import SearchIndex, discard, stamp_of
 from pea.workspace.search_hits import Card, Hit
+from pea.workspace.shared import Shared
 
 T = TypeVar("T")
 
@@ -143,3 +144,9 @@ class _IndexMemory:
     def flush(self) -> None:
         """Commit what was kept."""
         self._index.flush()
+
+
+# What the agents of one process read documents through.
+SHARED: Shared[DocumentStore] = Shared(
+    lambda workspace, state: DocumentStore(workspace, state=state), DocumentStore.close
+)

@@ -93,6 +93,27 @@ class MailReader:
         return box
 
 
+def raw_mails(path: Path) -> Iterator[bytes]:
+    """Each mail of a file as it lies there, for what a Message does not keep; raises as ``MailReader`` does."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise Unreadable("it is not a regular file")
+        head = file.read(65_536)
+        _check(head)
+        begin = len(head) - len(head.lstrip(b"\r\n"))
+        if not head.startswith(b"From ", begin) or path.parent.name in ("cur", "new"):
+            file.seek(0)
+            yield file.read(MAX_MESSAGE_BYTES)
+            return
+        offsets = deque(_separators(file, begin), maxlen=MAX_MESSAGES)
+        for start, end in zip(offsets, (*list(offsets)[1:], status.st_size), strict=True):
+            file.seek(start)
+            data = file.read(min(end - start, MAX_MESSAGE_BYTES))
+            yield _ESCAPED.sub(rb"\1", data.partition(b"\n")[2])
+
+
 def _check(head: bytes) -> None:
     """Raise Unreadable when the beginning of a file shows that it is no mail."""
     if not head.strip(b"\0 \t\r\n"):

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from pea.workspace.files import Folder, Memory, SourceReport
-from pea.workspace.mail.boxes import MAX_MBOX_BYTES, MailReader, accepts
+from pea.workspace.files_cache import ReadCache
+from pea.workspace.mail.boxes import MAX_MBOX_BYTES, READER_VERSION, MailReader, accepts
 from pea.workspace.mail.message import Mailbox, Message
 from pea.workspace.mail.threads import unique
+from pea.workspace.shared import Shared
 
 MAX_FOLDERS = 500
 MAX_MESSAGES = 100_000
@@ -28,7 +30,15 @@ class Remembers(Protocol):
 class MailStore:
     """Reads the mail folder incrementally and serves each mail once, with the file it came from."""
 
-    def __init__(self, workspace: Path, *, name: str = "mail", remembers: Remembers = lambda _folder: None) -> None:
+    def __init__(
+        self,
+        workspace: Path,
+        *,
+        name: str = "mail",
+        remembers: Remembers = lambda _folder: None,
+        cache: ReadCache | None = None,
+    ) -> None:
+        self._cache = cache
         self._workspace = workspace
         self._name = name
         self._remembers = remembers
@@ -48,7 +58,7 @@ class MailStore:
 
     def _refresh(self, budget_s: float | None) -> bool:
         until = None if budget_s is None else time.monotonic() + budget_s
-        names = [self._name, *self._dotted()]
+        names = mail_folders(self._workspace, self._name)
         changed = False
         for name in [gone for gone in self._folders if gone not in names]:
             del self._folders[name]
@@ -80,6 +90,11 @@ class MailStore:
         first, *others = [folder.report() for folder in self._folders.values()] or [SourceReport()]
         return first.merged(*others)
 
+    def close(self) -> None:
+        """Close what remembers the mail between processes."""
+        if self._cache is not None:
+            self._cache.close()
+
     def _open(self, name: str) -> Folder[Mailbox]:
         folder: Folder[Mailbox] = Folder(
             self._workspace,
@@ -95,14 +110,6 @@ class MailStore:
         self._folders[name] = folder
         return folder
 
-    def _dotted(self) -> Iterator[str]:
-        """Maildir++ keeps subfolders as ``.Sent/cur``: hidden names, which the walk passes over, but mail."""
-        root = self._workspace / self._name
-        for place in (root, *_subfolders(root)):
-            for found in sorted(place.glob(".[!.]*"))[:MAX_FOLDERS]:
-                if any((found / part).is_dir() for part in ("cur", "new")):
-                    yield found.relative_to(self._workspace).as_posix()
-
     def _collect(self) -> None:
         places: dict[str, str] = {}
         every: list[Message] = []
@@ -113,6 +120,23 @@ class MailStore:
                 every.extend(box.messages)
         self._messages = tuple(unique(every)[-MAX_MESSAGES:])
         self._places = places
+
+
+def mail_folders(workspace: Path, name: str = "mail") -> list[str]:
+    """The folders that hold mail, relative to the workspace.
+
+    Maildir++ keeps subfolders as ``.Sent/cur``: hidden names, which a walk passes over, but mail.
+    """
+    root = workspace / name
+    found = [name]
+    for place in (root, *_subfolders(root)):
+        hidden = sorted(place.glob(".[!.]*"))[:MAX_FOLDERS]
+        found += [
+            folder.relative_to(workspace).as_posix()
+            for folder in hidden
+            if (folder / "cur").is_dir() or (folder / "new").is_dir()
+        ]
+    return found
 
 
 def _subfolders(root: Path) -> list[Path]:
@@ -128,3 +152,17 @@ def _notes(box: Mailbox) -> Iterator[str]:
         for note in message.notes:
             if "encrypted" in note or "cannot be" in note or "only its" in note:
                 yield f"{message.subject[:60] or 'a mail without subject'}: {note}"
+
+
+def _kept(workspace: Path, state: Path | None) -> MailStore:
+    """The mail of a workspace, remembered in ``state`` between processes."""
+    if state is None:
+        return MailStore(workspace)
+    cache, reader = ReadCache(state / "mail.sqlite"), f"mail {READER_VERSION}"
+    return MailStore(
+        workspace, remembers=lambda _folder: cache.memory(Mailbox, reader=reader, workspace=workspace), cache=cache
+    )
+
+
+# What the agents of one process read mail through.
+SHARED: Shared[MailStore] = Shared(_kept, MailStore.close)
