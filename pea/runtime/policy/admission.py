@@ -58,9 +58,12 @@ class Admission:
         """How many tasks wait."""
         return sum(self._waiting.values())
 
-    def check(self, capability: str, priority: Priority, deadline_s: float | None) -> None:
-        """Raise Overloaded, with when to try again, for a task that there is no room or no time for."""
-        waiting = self.waiting
+    def check(self, capability: str, priority: Priority, deadline_s: float | None, entering: int = 0) -> None:
+        """Raise Overloaded, with when to try again, for a task that there is no room or no time for.
+
+        ``entering`` is how many tasks are let in and not in line yet: their record is being written.
+        """
+        waiting = self.waiting + entering
         if waiting >= self._room[priority]:
             excess = waiting - self._room[priority] + 1
             wait_s = self._wait_s(excess * self._mean_s)

@@ -12,6 +12,7 @@ The counts grow for ever; the window is kept as what they were at the start of e
 from __future__ import annotations
 
 import enum
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -93,7 +94,7 @@ class Breaker:
         self.failed_calls = 0
         self.slow_calls = 0
         self.refused = 0
-        self.turn = 0.0  # when the current slice ends
+        self.turn = -math.inf  # when the current slice ends
         self.until = 0.0  # when the pause ends
         self.generation = 0  # counts transitions: the outcome of a call from before the last one says nothing
         self._on_change = on_change
@@ -125,6 +126,7 @@ class Breaker:
 
     def succeeded(self, generation: int, now: float) -> None:
         """A call let through at this ``generation`` went well."""
+        self._keep_time(now)
         self.ok += 1
         if self.state is HALF_OPEN and generation == self.generation:
             self._inside -= 1
@@ -134,6 +136,7 @@ class Breaker:
 
     def slow(self, generation: int, now: float) -> None:
         """A call went well and took longer than ``slow_after``."""
+        self._keep_time(now)
         self.slow_calls += 1
         if generation == self.generation and self.state is HALF_OPEN:
             self._change(Change.RELAPSED, now)
@@ -143,6 +146,7 @@ class Breaker:
 
     def failed(self, generation: int, now: float) -> None:
         """A call failed by the fault of whoever was called."""
+        self._keep_time(now)
         self.failed_calls += 1
         if self.state is HALF_OPEN and generation == self.generation:
             self._change(Change.RELAPSED, now)
@@ -156,12 +160,16 @@ class Breaker:
 
     def rates(self, now: float) -> tuple[int, float, float]:
         """Calls in the window, the share that failed, the share that was slow."""
-        if now >= self.turn:
-            self.roll(now)
-        first = self._slices[0] if self._slices else Slice(0, 0, 0, 0)
+        self._keep_time(now)
+        first = self._slices[0]
         failed = self.failed_calls - first.failed
         calls = self.ok - first.ok + failed
         return calls, failed / calls if calls else 0.0, (self.slow_calls - first.slow) / calls if calls else 0.0
+
+    def _keep_time(self, now: float) -> None:
+        """Before anything is counted: what a slice's start says must not hold what came after it."""
+        if now >= self.turn:
+            self.roll(now)
 
     def _judge(self, generation: int, now: float) -> None:
         policy = self.policy
