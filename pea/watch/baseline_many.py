@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from typing import Final
 
@@ -13,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from pea.errors import ConfigError
 from pea.watch import baseline_cells as cells
 from pea.watch import baseline_season as season
-from pea.watch.baseline import DAY_S, LARGEST, TRACKS, WEEK_S, Row, Settings, Tuning, View
+from pea.watch.baseline import DAY_S, LARGEST, WEEK_S, Row, Settings, Tuning, View
+from pea.watch.baseline_state import SLOTS, C, Column, State
 
-SLOTS = 8  # of a mean on its way to be history
 FADES = 8  # steps in which counts lose 1/e
 LONGEST_STEP = 4.0  # usual intervals: a gap does not stretch the usual interval by more
 LEVEL_S = 3 * DAY_S
@@ -27,36 +26,8 @@ FLAT_CHANGES = 0.5  # a series that stands still more often than this is one tha
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
-
-
-class Column(enum.IntEnum):
-    """The figures kept for each series; times in seconds."""
-
-    LAST = 0  # when the last value came
-    CLOCK = 1  # time learned: the sum of steps forward
-    INTERVAL = 2  # the usual one
-    POINTS = 3
-    VISITS = 4  # points, those long ago counting less
-    FADED = 5  # since counts faded
-    LOW = 6
-    HIGH = 7
-    SEASON_LOW = 8
-    SEASON_HIGH = 9
-    SPREAD_LOW = 10
-    SPREAD_HIGH = 11
-    LEVEL = 12
-    LEVEL_ERROR = 13  # mean absolute errors of three forecasts
-    DAY_ERROR = 14
-    WEEK_ERROR = 15
-    IN_BIN = 16  # points in the present bin of the season
-    PREVIOUS = 17
-    STILL = 18  # since the value changed
-    STILL_MOST = 19  # the longest before
-    CHANGES = 20
-    ALARM_AGE = 21
-    ALARM = 22  # how unusual the last alarm was
-    CAUTION = 23
-    BIN = 24
+Which = Rows | slice
+_ALL: Final = slice(None)
 
 
 class Readings(msgspec.Struct, frozen=True):
@@ -76,11 +47,6 @@ class Readings(msgspec.Struct, frozen=True):
         return np.flatnonzero(self.score >= 1)
 
 
-C: Final = Column
-FORMAT = "pea-baselines-1"
-HEADER = 32
-
-
 class Baselines:
     """What is normal for ``count`` series; about 2 kB each."""
 
@@ -88,22 +54,23 @@ class Baselines:
         self.settings = settings or Settings()
         if not self.settings.false_alarms > 0:
             raise ConfigError("the rate of false alarms must be above 0", where="baseline.false_alarms")
-        self.count = count
-        tracks = len(TRACKS)
-        self._columns = np.zeros((len(Column), count))
-        self._mean = np.zeros((tracks, count))
-        self._low = np.zeros((tracks, count))
-        self._width = np.zeros((tracks, count))  # 0: the track has not begun
-        self._counts = np.zeros((tracks, count, cells.CELLS), np.uint8)
-        self._waiting = np.zeros((tracks, count, SLOTS), np.float32)
-        self._pushed = np.zeros((tracks, count), np.uint16)  # slots filled so far, held below 2 · SLOTS
-        self._since = np.zeros((tracks, count), np.uint16)  # points since the last slot
-        self._profile = np.full((count, season.BINS), np.nan, np.float32)
+        self._state = State(count)
+        self._every = np.arange(count)
+
+    @property
+    def count(self) -> int:
+        """How many series there is room for."""
+        return self._state.count
 
     @property
     def bytes_per_series(self) -> float:
         """Memory of the state."""
-        return sum(array.nbytes for array in self._arrays()) / max(self.count, 1)
+        return self._state.nbytes / max(self.count, 1)
+
+    def grow(self, count: int) -> None:
+        """Make room for ``count`` series; those that are there stay where they are."""
+        self._state = self._state.grown(count)
+        self._every = np.arange(count)
 
     def update(self, at: ArrayLike, values: ArrayLike, rows: ArrayLike | None = None) -> Readings:
         """Learn one value for each of ``rows`` (all by default; none twice) and say how unusual it is.
@@ -111,146 +78,106 @@ class Baselines:
         ``at`` is seconds since the epoch, one for all or one each. A value that is not finite is missing: it says
         nothing and is not learned.
         """
-        index = np.arange(self.count) if rows is None else np.asarray(rows, np.intp)
-        when = np.broadcast_to(np.asarray(at, np.float64), index.shape)
-        value = np.asarray(values, np.float64)
-        there = np.flatnonzero(np.isfinite(value))
+        index = self._every if rows is None else np.asarray(rows, np.intp)
+        when, value = np.asarray(at, np.float64), np.asarray(values, np.float64)
+        there = np.isfinite(value)
+        value = np.clip(value, -LARGEST, LARGEST)
+        if there.all():
+            return self._update(when, value, index, _ALL if rows is None else index) if len(index) else _nothing(0)
         readings = _nothing(len(index))
-        if len(there):
-            found = self._update(when[there], np.clip(value[there], -LARGEST, LARGEST), index[there])
-            for whole, some in zip(_fields(readings), _fields(found), strict=True):
-                whole[there] = some
+        some = np.flatnonzero(there)
+        if len(some):
+            found = self._update(when[some] if when.ndim else when, value[some], index[some], index[some])
+            for whole, part in zip(_fields(readings), _fields(found), strict=True):
+                whole[some] = part
         return readings
 
     def silent(self, at: float) -> Floats:
         """For how many of its usual intervals each series has sent nothing; 0 for those that never began."""
-        known = self._columns[C.POINTS] > 1
-        waited = np.maximum(at - self._columns[C.LAST], 0.0)
-        return np.where(known, waited / np.maximum(self._columns[C.INTERVAL], 1e-9), 0.0)
+        known = self._state.columns[C.POINTS] > 1
+        waited = np.maximum(at - self._state.columns[C.LAST], 0.0)
+        return np.where(known, waited / np.maximum(self._state.columns[C.INTERVAL], 1e-9), 0.0)
 
     def expected(self, row: int, at: float) -> tuple[float, float] | None:
         """The band in which a value would be normal now: the middle 98 % of visits, or the season's; else None."""
-        s = self._columns[:, row]
-        if self._width[View.VALUE, row] == 0 or s[C.POINTS] < SLOTS:
+        s = self._state.columns[:, row]
+        if self._state.width[View.VALUE, row] == 0 or s[C.POINTS] < SLOTS:
             return None
+        rows = np.array([row])
         bins, aside = season.place(np.array([at]))
-        daily, weekly = (float(one[0]) for one in season.forecast(self._profile, np.array([row]), bins, aside))
+        daily, weekly = (float(one[0]) for one in season.forecast(self._state.profile, rows, rows, bins, aside))
         by_week = s[C.WEEK_ERROR] < s[C.DAY_ERROR] and not np.isnan(weekly)
         error = s[C.WEEK_ERROR] if by_week else s[C.DAY_ERROR]
         middle = weekly if by_week else daily
         if s[C.CLOCK] > SEASONS_SEEN * DAY_S and not np.isnan(middle) and error < 0.5 * s[C.LEVEL_ERROR]:
             return float(middle - 4 * error), float(middle + 4 * error)
-        share = np.cumsum(self._counts[View.VALUE, row], dtype=np.float64)
+        share = np.cumsum(self._state.counts[View.VALUE, row], dtype=np.float64)
         if share[-1] == 0:
             return None
         edges = np.searchsorted(share, share[-1] * np.array([0.01, 0.99]))
-        low, width = self._low[View.VALUE, row], self._width[View.VALUE, row]
+        low, width = self._state.low[View.VALUE, row], self._state.width[View.VALUE, row]
         return float(low + edges[0] * width), float(low + (edges[1] + 1) * width)
 
     def save(self) -> bytes:
-        """The state; the arrays' bytes one after another, behind the layout they have."""
-        layout = [FORMAT, self.count]
-        return msgspec.msgpack.encode(layout).ljust(HEADER, b"\0") + b"".join(one.tobytes() for one in self._arrays())
+        """The state; see `State.save`."""
+        return self._state.save()
 
     def restore(self, state: bytes) -> None:
         """Go on from what was saved for as many series; ConfigError when it is something else."""
-        sizes = [one.nbytes for one in self._arrays()]
-        header = msgspec.msgpack.encode([FORMAT, self.count]).ljust(HEADER, b"\0")
-        if state[:HEADER] != header or len(state) != HEADER + sum(sizes):
-            raise ConfigError("the saved baselines are of another layout or count", fix="they are learned anew")
-        start = HEADER
-        for array, size in zip(self._arrays(), sizes, strict=True):
-            array[...] = np.frombuffer(state, array.dtype, array.size, start).reshape(array.shape)
-            start += size
+        self._state.restore(state)
 
     def take(self, row: int) -> Row:
         """The state of one series."""
-        return Row(
-            columns=self._columns[:, row].tolist(),
-            mean=self._mean[:, row].tolist(),
-            low=self._low[:, row].tolist(),
-            width=self._width[:, row].tolist(),
-            counts=[one.tobytes() for one in self._counts[:, row]],
-            waiting=[one.tobytes() for one in self._waiting[:, row]],
-            pushed=self._pushed[:, row].tolist(),
-            since=self._since[:, row].tolist(),
-            profile=self._profile[row].tobytes(),
-        )
+        return self._state.take(row)
 
     def put(self, row: int, state: Row) -> None:
         """Make ``state`` that of a series; what was there is forgotten."""
-        for array, held in (
-            (self._columns, state.columns),
-            (self._mean, state.mean),
-            (self._low, state.low),
-            (self._width, state.width),
-            (self._pushed, state.pushed),
-            (self._since, state.since),
-        ):
-            array[:, row] = held
-        self._counts[:, row] = [np.frombuffer(one, np.uint8) for one in state.counts]
-        self._waiting[:, row] = [np.frombuffer(one, np.float32) for one in state.waiting]
-        self._profile[row] = np.frombuffer(state.profile, np.float32)
+        self._state.put(row, state)
 
-    def _arrays(self) -> tuple[NDArray[np.generic], ...]:
-        return (
-            self._columns,
-            self._mean,
-            self._low,
-            self._width,
-            self._counts,
-            self._waiting,
-            self._pushed,
-            self._since,
-            self._profile,
-        )
+    def forget(self, row: int) -> None:
+        """Make a series one that has never begun."""
+        self._state.clear(row)
 
-    def _update(self, at: Floats, x: Floats, rows: Rows) -> Readings:
+    def _update(self, at: Floats, x: Floats, rows: Rows, which: Which) -> Readings:
+        """``which`` is ``rows`` again, or the slice that is the same without a copy."""
         tuning = self.settings.tuning
-        s = self._columns[:, rows]
-        new = s[C.POINTS] == 0
-        for column in (C.LEVEL, C.LOW, C.HIGH, C.PREVIOUS):
-            s[column][new] = x[new]
-        s[C.CAUTION][new] = self.settings.first_caution
-        step = self._pass_time(s, at, new)
+        s = self._state.columns[:, which]
+        step = self._pass_time(s, at, x)
         self._fade(rows, s)
-        left, proof = self._without_season(s, at, x, rows, step)
-        self._stretch(s, C.LOW, x, step)
+        left, proof = self._without_season(s, at, x, rows, which, step)
+        shrink = np.minimum(step / tuning.range_s, 1.0) / 2
+        spread = _stretch(s, C.LOW, x, shrink)
+        enough = tuning.enough + tuning.enough_share * s[C.VISITS]
         weights = tuning.weights
         value, short, long = (
-            weight * self._track(view, x, s, rows, step, C.LOW)
+            weight * self._track(view, x, rows, which, step, spread, enough)
             for weight, view in zip(weights, (View.VALUE, View.SHORT, View.LONG), strict=True)
         )
         novelty = (value + short + long) / (sum(weights) * tuning.novelty)
-        seasonal = np.zeros(len(x))
-        in_season = np.flatnonzero(proof > tuning.season_proof)
-        if len(in_season):
-            part = s[:, in_season]
-            begun = self._width[View.SEASON, rows[in_season]] > 0
-            for column in (C.SEASON_LOW, C.SEASON_HIGH):
-                part[column] = np.where(begun, part[column], left[in_season])
-            self._stretch(part, C.SEASON_LOW, left[in_season], step[in_season])
-            least = SEASON_LEAST * (part[C.HIGH] - part[C.LOW])
-            far = self._track(View.SEASON, left[in_season], part, rows[in_season], step[in_season], C.SEASON_LOW, least)
-            seasonal[in_season] = far * proof[in_season] ** 4 / tuning.season
-            s[:, in_season] = part
-        spread = self._spread(s, x, rows, step) / tuning.spread
+        seasonal = self._season(s, left, proof, rows, step, shrink, enough)
+        restless = self._spread(s, x, rows, which, step, shrink, enough) / tuning.spread
         flat = self._flat(s, x, step)
-        evidence = np.maximum(np.maximum(novelty, seasonal), np.maximum(spread, flat))
+        evidence = np.maximum(np.maximum(novelty, seasonal), np.maximum(restless, flat))
         of_values = np.where(short >= long, View.SHORT, View.LONG)
         of_values = np.where((value >= short) & (value >= long), View.VALUE, of_values)
-        other = np.where(seasonal >= evidence, View.SEASON, np.where(spread >= evidence, View.SPREAD, View.FLAT))
+        other = np.where(seasonal >= evidence, View.SEASON, np.where(restless >= evidence, View.SPREAD, View.FLAT))
         view = np.where(novelty >= evidence, of_values, other).astype(np.uint8)
         evidence = np.where(s[C.CLOCK] > self.settings.learn_s, evidence, 0.0) * np.exp(-s[C.CAUTION])
         score = self._judge(s, evidence, step)
         above = x > s[C.LEVEL]
         s[C.PREVIOUS] = x
-        self._columns[:, rows] = s
+        if not isinstance(which, slice):
+            self._state.columns[:, rows] = s
         return Readings(score, evidence, view, above)
 
-    def _pass_time(self, s: Floats, at: Floats, new: NDArray[np.bool_]) -> Floats:
+    def _pass_time(self, s: Floats, at: Floats, x: Floats) -> Floats:
         """Move the clocks; returns the usual interval. A step back in time is no time."""
-        forward = np.where(new, 0.0, np.maximum(at - s[C.LAST], 0.0))
+        new = np.flatnonzero(s[C.POINTS] == 0)
+        if len(new):
+            s[C.LEVEL, new] = s[C.LOW, new] = s[C.HIGH, new] = s[C.PREVIOUS, new] = x[new]
+            s[C.LAST, new] = at[new] if at.ndim else at
+            s[C.CAUTION, new] = self.settings.first_caution
+        forward = np.maximum(at - s[C.LAST], 0.0)
         usual = s[C.INTERVAL]
         bounded = np.where(usual > 0, np.minimum(forward, LONGEST_STEP * usual), forward)
         gain = np.maximum(1 / np.maximum(s[C.POINTS], 1.0), 0.02)
@@ -269,113 +196,153 @@ class Baselines:
         due = np.flatnonzero(s[C.FADED] > self.settings.tuning.counts_s / FADES)
         if len(due):
             s[C.FADED, due] = 0.0
-            for counts in self._counts:
+            for counts in self._state.counts:
                 cells.fade(counts, rows[due])
 
-    def _without_season(self, s: Floats, at: Floats, x: Floats, rows: Rows, step: Floats) -> tuple[Floats, Floats]:
+    def _without_season(
+        self, s: Floats, at: Floats, x: Floats, rows: Rows, which: Which, step: Floats
+    ) -> tuple[Floats, Floats]:
         """What is left of the values, and by which part the season forecasts better than the level (0: not proven)."""
         bins, aside = season.place(at)
-        daily, weekly = season.forecast(self._profile, rows, bins, aside)
+        daily, weekly = season.forecast(self._state.profile, rows, which, bins, aside)
+        no_day, no_week = np.isnan(daily), np.isnan(weekly)
         level_error = np.abs(x - s[C.LEVEL])
-        day_error = np.where(np.isnan(daily), level_error, np.abs(x - daily))
-        week_error = np.where(np.isnan(weekly), day_error, np.abs(x - weekly))
-        gain = np.maximum(1 / s[C.POINTS], np.minimum(step / ERROR_S, 1.0))
+        day_error = np.where(no_day, level_error, np.abs(x - daily))
+        week_error = np.where(no_week, day_error, np.abs(x - weekly))
+        fresh = 1 / s[C.POINTS]
+        gain = np.maximum(fresh, np.minimum(step / ERROR_S, 1.0))
         for column, error in ((C.LEVEL_ERROR, level_error), (C.DAY_ERROR, day_error), (C.WEEK_ERROR, week_error)):
             s[column] += gain * (error - s[column])
-        s[C.LEVEL] += np.maximum(1 / s[C.POINTS], np.minimum(step / LEVEL_S, 1.0)) * (x - s[C.LEVEL])
-        by_week = (s[C.CLOCK] > SEASONS_SEEN * WEEK_S) & ~np.isnan(weekly) & (s[C.WEEK_ERROR] < s[C.DAY_ERROR])
-        believed = (s[C.CLOCK] > SEASONS_SEEN * DAY_S) & ~np.isnan(daily) & (s[C.LEVEL_ERROR] > 0)
+        s[C.LEVEL] += np.maximum(fresh, np.minimum(step / LEVEL_S, 1.0)) * (x - s[C.LEVEL])
+        by_week = (s[C.CLOCK] > SEASONS_SEEN * WEEK_S) & ~no_week & (s[C.WEEK_ERROR] < s[C.DAY_ERROR])
+        believed = (s[C.CLOCK] > SEASONS_SEEN * DAY_S) & ~no_day & (s[C.LEVEL_ERROR] > 0)
         best = np.where(by_week, s[C.WEEK_ERROR], s[C.DAY_ERROR])
         proof = np.where(believed, 1 - best / np.maximum(s[C.LEVEL_ERROR], 1e-300), 0.0)
-        self._learn_season(s, x, rows, bins, step)
+        self._learn_season(s, x, rows, which, bins, step)
         return x - np.where(by_week, weekly, daily), proof
 
-    def _learn_season(self, s: Floats, x: Floats, rows: Rows, bins: Rows, step: Floats) -> None:
-        held = self._profile[rows, bins].astype(np.float64)
+    def _learn_season(self, s: Floats, x: Floats, rows: Rows, which: Which, bins: Rows, step: Floats) -> None:
+        place = (bins, rows) if bins.ndim else (int(bins), which)
+        held = self._state.profile[place].astype(np.float64)
         s[C.IN_BIN] = np.where(s[C.BIN] == bins, s[C.IN_BIN] + 1, 0.0)
         s[C.BIN] = bins
         part = np.minimum(step / season.BIN_S, 1.0)
         weeks = np.floor(s[C.CLOCK] / WEEK_S)
         gain = np.maximum(self.settings.tuning.season_gain * part, 1 / (1 + weeks / part + s[C.IN_BIN]))
-        self._profile[rows, bins] = np.where(np.isnan(held), x, held + gain * (x - held))
+        self._state.profile[place] = np.where(np.isnan(held), x, held + gain * (x - held))
 
-    def _stretch(self, s: Floats, low: Column, x: Floats, step: Floats) -> None:
-        """Let the range remembered shrink with time, and take the value in."""
-        high = Column(low + 1)
-        slack = (s[high] - s[low]) * np.minimum(step / self.settings.tuning.range_s, 1.0) / 2
-        s[high] = np.maximum(s[high] - slack, x)
-        s[low] = np.minimum(s[low] + slack, x)
-
-    def _track(
-        self, view: View, x: Floats, s: Floats, rows: Rows, step: Floats, low: Column, least: ArrayLike = 0.0
+    def _season(
+        self, s: Floats, left: Floats, proof: Floats, rows: Rows, step: Floats, shrink: Floats, enough: Floats
     ) -> Floats:
-        """How far the mean over the view's span is from where it has been, as a part of the range remembered."""
+        """How unusual what is left is, where the season is proven."""
         tuning = self.settings.tuning
-        points = np.maximum(SPANS[view](tuning) / step, 1.0)
-        counts, lows, widths, mean = self._counts[view], self._low[view], self._width[view], self._mean[view]
-        new = rows[widths[rows] == 0]
-        if len(new):
-            begun = x[widths[rows] == 0]
-            mean[new] = begun
-            lows[new], widths[new] = cells.first_grid(begun)
-        mean[rows] += np.minimum(1.0, tuning.smoothing / (points + tuning.smoothing - 1)) * (x - mean[rows])
-        spread = np.maximum(s[low + 1] - s[low], least)
-        pushed = self._pushed[view, rows]
-        ready = np.flatnonzero((pushed >= SLOTS) & (spread > 0))
         found = np.zeros(len(rows))
-        if len(ready):
-            there = rows[ready]
-            cell = cells.locate(counts, lows, widths, there, mean[there])
-            enough = tuning.enough + tuning.enough_share * s[C.VISITS, ready]
-            far = cells.distance(counts, there, cell, enough) * widths[there]
-            found[ready] = np.minimum(far / spread[ready], 1.0)
-        self._push(view, rows, points * (tuning.lag if view is not View.SPREAD else 1.0))
+        some = np.flatnonzero(proof > tuning.season_proof)
+        if len(some):
+            part, there = s[:, some], rows[some]
+            begun = self._state.width[View.SEASON, there] > 0
+            for column in (C.SEASON_LOW, C.SEASON_HIGH):
+                part[column] = np.where(begun, part[column], left[some])
+            spread = _stretch(part, C.SEASON_LOW, left[some], shrink[some])
+            spread = np.maximum(spread, SEASON_LEAST * (part[C.HIGH] - part[C.LOW]))
+            far = self._track(View.SEASON, left[some], there, there, step[some], spread, enough[some])
+            found[some] = far * proof[some] ** 4 / tuning.season
+            s[:, some] = part
         return found
 
-    def _push(self, view: View, rows: Rows, lag: Floats) -> None:
-        """Hand the mean on towards the counts, where it arrives after ``lag`` points in steps of at most a slot's."""
-        every = np.maximum(np.rint(lag / SLOTS), 1.0)
-        self._since[view, rows] += 1
-        odd = (self._pushed[view, rows] % 2) * (every > 1)  # no fixed stride, or a season could hide between its steps
-        due = np.flatnonzero(self._since[view, rows] >= every + odd)
-        if not len(due):
-            return
-        there, stride = rows[due], every[due]
-        slots = np.clip(np.rint(lag[due] / stride), 1, SLOTS).astype(np.intp)
-        pushed = self._pushed[view, there].astype(np.intp)
-        waiting, mean = self._waiting[view], self._mean[view]
-        old = np.flatnonzero(pushed >= slots)
-        if len(old):
-            then = waiting[there[old], (pushed[old] - slots[old]) % SLOTS].astype(np.float64)
-            cell = cells.locate(self._counts[view], self._low[view], self._width[view], there[old], then)
-            cells.visit(self._counts[view], there[old], cell, stride[old])
-        waiting[there, pushed % SLOTS] = mean[there]
-        self._pushed[view, there] = np.where(pushed + 1 >= 2 * SLOTS, pushed + 1 - SLOTS, pushed + 1)
-        self._since[view, there] = 0
+    def _track(
+        self, view: View, x: Floats, rows: Rows, which: Which, step: Floats, spread: Floats, enough: Floats
+    ) -> Floats:
+        """How far the mean over the view's span is from where it has been, as a part of the range remembered."""
+        state, tuning = self._state, self.settings.tuning
+        grids, span_s = state.grids(view), SPANS[view](tuning)
+        new = np.flatnonzero(grids.width[which] == 0)
+        if len(new):
+            there = rows[new]
+            state.mean[view, there] = x[new]
+            grids.low[there], grids.width[there] = cells.first_grid(x[new])
+        if span_s:
+            points = np.maximum(span_s / step, 1.0)
+            now = state.mean[view, which]
+            mean = now + np.minimum(1.0, tuning.smoothing / (points + tuning.smoothing - 1)) * (x - now)
+            lag = points * (tuning.lag if view is not View.SPREAD else 1.0)
+            every = np.maximum(np.rint(lag / SLOTS), 1.0).astype(np.intp)
+            slots = np.clip(np.rint(lag / every), 1, SLOTS).astype(np.intp)
+        else:
+            mean, every, slots = x, _ONE, _ONE
+        state.mean[view, which] = mean
+        found = np.zeros(len(rows))
+        ready = (state.pushed[view, which] >= SLOTS) & (spread > 0)
+        if ready.all():
+            cell = cells.locate(grids, rows, which, mean)
+            far = cells.distance(grids.counts, rows, cell, enough) * grids.width[which]
+            found = np.minimum(far / spread, 1.0)
+        elif ready.any():
+            some = np.flatnonzero(ready)
+            there = rows[some]
+            cell = cells.locate(grids, there, there, mean[some])
+            far = cells.distance(grids.counts, there, cell, enough[some]) * grids.width[there]
+            found[some] = np.minimum(far / spread[some], 1.0)
+        self._push(view, rows, which, mean, every, slots)
+        return found
 
-    def _spread(self, s: Floats, x: Floats, rows: Rows, step: Floats) -> Floats:
+    def _push(self, view: View, rows: Rows, which: Which, mean: Floats, every: Rows, slots: Rows) -> None:
+        """Hand the mean on towards the counts, where it arrives some slots later, each of ``every`` points."""
+        state = self._state
+        pushed = state.pushed[view, which].astype(np.intp)
+        state.since[view, which] += 1
+        if every.max() > 1:
+            odd = (pushed & 1) * (every > 1)  # no fixed stride, or a season could hide between its steps
+            due = np.flatnonzero(state.since[view, which] >= every + odd)
+            if not len(due):
+                return
+            rows = which = rows[due]
+            mean, every, slots, pushed = mean[due], every[due], slots[due], pushed[due]
+        state.since[view, which] = 0
+        old = pushed >= slots
+        some = _ALL if old.all() else np.flatnonzero(old)
+        there = rows[some]
+        if len(there):
+            stride, turn = (every, slots) if not every.ndim else (every[some], slots[some])
+            places = there * SLOTS
+            then = state.waiting[view].reshape(-1).take(places + ((pushed[some] - turn) & SLOTS - 1))
+            grids = state.grids(view)
+            cell = cells.locate(grids, there, which if isinstance(some, slice) else there, then.astype(np.float64))
+            cells.visit(grids.counts, there * cells.CELLS + cell, stride)
+        state.waiting[view].reshape(-1)[rows * SLOTS + (pushed & SLOTS - 1)] = mean
+        pushed += 1
+        state.pushed[view, which] = np.where(pushed >= 2 * SLOTS, pushed - SLOTS, pushed)
+
+    def _spread(
+        self, s: Floats, x: Floats, rows: Rows, which: Which, step: Floats, shrink: Floats, enough: Floats
+    ) -> Floats:
         """The mean size of steps, as a track of its own."""
         size = np.abs(x - s[C.PREVIOUS])
         points = np.maximum(self.settings.tuning.spread_s / step, 1.0)
-        begun = self._width[View.SPREAD, rows] > 0
-        now = np.where(begun, self._mean[View.SPREAD, rows], size)
+        begun = self._state.width[View.SPREAD, which] > 0
+        now = np.where(begun, self._state.mean[View.SPREAD, which], size)
         smoothing = self.settings.tuning.smoothing
-        gain = np.minimum(1.0, smoothing / (points + smoothing - 1))
-        mean = now + gain * (size - now)
-        for column in (C.SPREAD_LOW, C.SPREAD_HIGH):
-            s[column] = np.where(begun, s[column], mean)
-        self._stretch(s, C.SPREAD_LOW, mean, step)
-        return self._track(View.SPREAD, size, s, rows, step, C.SPREAD_LOW)
+        mean = now + np.minimum(1.0, smoothing / (points + smoothing - 1)) * (size - now)
+        if not begun.all():
+            for column in (C.SPREAD_LOW, C.SPREAD_HIGH):
+                s[column] = np.where(begun, s[column], mean)
+        spread = _stretch(s, C.SPREAD_LOW, mean, shrink)
+        return self._track(View.SPREAD, size, rows, which, step, spread, enough)
 
     def _flat(self, s: Floats, x: Floats, step: Floats) -> Floats:
         """For how long the value has not changed, against the longest before; only of a series that moves."""
         moved = x != s[C.PREVIOUS]
-        s[C.STILL_MOST] = np.where(moved, np.maximum(s[C.STILL_MOST], s[C.STILL] - step), s[C.STILL_MOST])
+        longest = np.maximum(s[C.STILL_MOST], s[C.STILL] - step)
+        s[C.STILL_MOST] = np.where(moved, longest, s[C.STILL_MOST])
         s[C.CHANGES] += moved
         s[C.STILL] = np.where(moved, 0.0, s[C.STILL])
-        usual = np.maximum(s[C.STILL_MOST], step)
         lively = (s[C.CHANGES] > FLAT_CHANGES * s[C.POINTS]) & (s[C.STILL] > FLAT_POINTS * step)
-        return np.where(lively, s[C.STILL] / (usual * self.settings.tuning.flat), 0.0)
+        found = np.zeros(len(x))
+        some = np.flatnonzero(lively)
+        if len(some):
+            usual = np.maximum(s[C.STILL_MOST, some], step[some])
+            found[some] = s[C.STILL, some] / (usual * self.settings.tuning.flat)
+        return found
 
     def _judge(self, s: Floats, evidence: Floats, step: Floats) -> Floats:
         """The refractory rule, and the caution that holds the rate of alarms at the one asked for."""
@@ -384,11 +351,25 @@ class Baselines:
         s[C.CAUTION] = np.maximum(s[C.CAUTION] - tuning.caution * asked * step, tuning.caution_least)
         rested = (s[C.ALARM] == 0) | (s[C.ALARM_AGE] > tuning.refractory_s)
         score = np.where(rested | (evidence >= tuning.escalation * s[C.ALARM]), evidence, 0.0)
-        alarm = score >= 1
-        s[C.ALARM_AGE] = np.where(alarm, 0.0, s[C.ALARM_AGE])
-        s[C.ALARM] = np.where(alarm, score, s[C.ALARM])
-        s[C.CAUTION] = np.where(alarm, s[C.CAUTION] + tuning.caution, s[C.CAUTION])
+        alarm = np.flatnonzero(score >= 1)
+        if len(alarm):
+            s[C.ALARM_AGE, alarm] = 0.0
+            s[C.ALARM, alarm] = score[alarm]
+            s[C.CAUTION, alarm] += tuning.caution
         return score
+
+
+_ONE: Final = np.ones((), np.intp)
+
+
+def _stretch(s: Floats, low: Column, x: Floats, shrink: Floats) -> Floats:
+    """Let the range remembered shrink with time, take the value in, and say how wide it is then."""
+    lowest, highest = s[low], s[low + 1]
+    slack = (highest - lowest) * shrink
+    s[low + 1] = highest = np.maximum(highest - slack, x)
+    s[low] = lowest = np.minimum(lowest + slack, x)
+    width: Floats = highest - lowest
+    return width
 
 
 SPANS: Final[dict[View, Callable[[Tuning], float]]] = {

@@ -19,11 +19,10 @@ from pea.watch.baseline_many import (
     LONGEST_STEP,
     SEASON_LEAST,
     SEASONS_SEEN,
-    SLOTS,
     SPANS,
     Baselines,
-    Column,
 )
+from pea.watch.baseline_state import SLOTS, Column
 
 _FADE = bytes(int(cells.FADED * count) for count in range(256))
 
@@ -84,7 +83,7 @@ class _Track:
     def fit(self, span_s: float, lag: float, smoothing: float, step: float) -> None:
         """Take over the usual interval: what a span is in points."""
         points = max(span_s / step, 1.0)
-        self.gain = min(1.0, smoothing / (points + smoothing - 1))
+        self.gain = min(1.0, smoothing / (points + smoothing - 1)) if span_s else 0.0  # 0: the value itself
         self.every = max(round(points * lag / SLOTS), 1)
         self.slots = min(max(round(points * lag / self.every), 1), SLOTS)
 
@@ -95,7 +94,8 @@ class _Track:
 
     def learn(self, x: float, spread: float, enough: float) -> float:
         """How far the mean is from where it has been, as a part of ``spread``; it is on its way to be history then."""
-        self.mean = mean = self.mean + self.gain * (x - self.mean)
+        gain = self.gain
+        self.mean = mean = self.mean + gain * (x - self.mean) if gain else x
         pushed = self.pushed
         found = 0.0
         if pushed >= SLOTS and spread > 0:
@@ -272,21 +272,19 @@ class Baseline:
         place = min(int(position), season.BINS - 1)
         aside = position - place - 0.5
         beside, far = (1 if aside > 0 else -1), abs(aside)
-        total, count, weekly = 0.0, 0, math.nan
-        for bin_ in range(place % season.DAY_BINS, season.BINS, season.DAY_BINS):
-            here = profile[bin_]
-            if here == here:  # noqa: PLR0124  not NaN, without a call
-                there = profile[(bin_ + beside) % season.BINS]
-                if there == there:  # noqa: PLR0124
-                    here = here * (1 - far) + there * far
-                total += here
-                count += 1
-                if bin_ == place:
-                    weekly = here
+        near = 1 - far
+        other = (place + beside) % season.BINS
+        weekly, then = profile[place], profile[other]
+        if then == then:  # noqa: PLR0124  not NaN, without a call
+            weekly = weekly * near + then * far
+        day = season.DAY_BINS
+        daily = (sum(profile[place % day :: day]) * near + sum(profile[other % day :: day]) * far) / season.DAYS
+        if daily != daily:  # noqa: PLR0124
+            daily = _with_gaps(profile, place, beside, far)
+        known = daily == daily  # noqa: PLR0124
         points = s[_POINTS]
         level_error = abs(x - s[_LEVEL])
-        daily = total / count if count else math.nan
-        day_error = abs(x - daily) if count else level_error
+        day_error = abs(x - daily) if known else level_error
         week_error = abs(x - weekly) if weekly == weekly else day_error  # noqa: PLR0124
         gain = max(1 / points, min(step / ERROR_S, 1.0))
         s[_LEVEL_ERROR] += gain * (level_error - s[_LEVEL_ERROR])
@@ -294,7 +292,7 @@ class Baseline:
         s[_WEEK_ERROR] += gain * (week_error - s[_WEEK_ERROR])
         s[_LEVEL] += max(1 / points, min(step / LEVEL_S, 1.0)) * (x - s[_LEVEL])
         self._learn_season(x, place, step)
-        if not count or s[_CLOCK] <= SEASONS_SEEN * DAY_S or not s[_LEVEL_ERROR] > 0:
+        if not known or s[_CLOCK] <= SEASONS_SEEN * DAY_S or not s[_LEVEL_ERROR] > 0:
             return 0.0, 0.0
         if s[_CLOCK] > SEASONS_SEEN * WEEK_S and weekly == weekly and s[_WEEK_ERROR] < s[_DAY_ERROR]:  # noqa: PLR0124
             return x - weekly, 1 - s[_WEEK_ERROR] / s[_LEVEL_ERROR]
@@ -343,6 +341,16 @@ class Baseline:
             s[_ALARM] = score
             s[_CAUTION] += tuning.caution
         return score
+
+
+def _with_gaps(profile: array[float], place: int, beside: int, far: float) -> float:
+    """The forecast of the day where some days are not known; NaN where none is."""
+    known = []
+    for bin_ in range(place % season.DAY_BINS, season.BINS, season.DAY_BINS):
+        here, there = profile[bin_], profile[(bin_ + beside) % season.BINS]
+        if here == here:  # noqa: PLR0124
+            known.append(here if there != there else here * (1 - far) + there * far)  # noqa: PLR0124
+    return sum(known) / len(known) if known else math.nan
 
 
 def _stretch(s: list[float], low: int, x: float, shrink: float) -> float:

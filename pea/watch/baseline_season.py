@@ -18,6 +18,7 @@ WEEK_S = BINS * BIN_S
 Floats = NDArray[np.float64]
 Profile = NDArray[np.float32]
 Rows = NDArray[np.intp]
+Which = Rows | slice
 
 _DAY_STARTS = np.arange(DAYS) * DAY_BINS
 
@@ -29,16 +30,43 @@ def place(at: Floats) -> tuple[Rows, Floats]:
     return bins, position - bins - 0.5
 
 
-def forecast(profile: Profile, rows: Rows, bins: Rows, aside: Floats) -> tuple[Floats, Floats]:
-    """By the day and by the week; NaN where nothing is known. Values between two bins are interpolated."""
-    same = (bins % DAY_BINS)[:, None] + _DAY_STARTS
-    beside = (same + np.where(aside > 0, 1, -1)[:, None]) % BINS
-    here = profile[rows[:, None], same].astype(np.float64)
-    there = profile[rows[:, None], beside].astype(np.float64)
-    far = np.abs(aside)[:, None]
+def forecast(profile: Profile, rows: Rows, which: Which, bins: Rows, aside: Floats) -> tuple[Floats, Floats]:
+    """By the day and by the week, from a profile ``(BINS, series)``; NaN where nothing is known.
+
+    Values between two bins are interpolated. ``bins`` and ``aside`` are one for all, without a dimension, or one each;
+    ``which`` is ``rows`` again, or the slice that is the same rows without a copy.
+    """
+    far = np.abs(aside)
+    beside = np.where(aside > 0, 1, -1)
+    if bins.ndim:
+        at, to = bins % DAY_BINS + _DAY_STARTS[:, None], (bins + beside) % DAY_BINS + _DAY_STARTS[:, None]
+        here, there = profile[at, rows], profile[to, rows]
+        now, then = profile[bins, rows], profile[(bins + beside) % BINS, rows]
+    else:
+        here, there = (
+            profile[int(bins) % DAY_BINS :: DAY_BINS, which],
+            profile[int(bins + beside) % DAY_BINS :: DAY_BINS, which],
+        )
+        now, then = profile[int(bins), which], profile[int(bins + beside) % BINS, which]
+    total = here.sum(axis=0, dtype=np.float64) * (1 - far) + there.sum(axis=0, dtype=np.float64) * far
+    daily: Floats = total / DAYS
+    gaps = np.flatnonzero(np.isnan(daily))
+    held = now.astype(np.float64)
+    weekly = np.where(np.isnan(then), held, held * (1 - far) + then * far)
+    if len(gaps):
+        each = np.broadcast_to(bins, daily.shape)[gaps], np.broadcast_to(aside, daily.shape)[gaps]
+        daily[gaps] = _with_gaps(profile, rows[gaps], *each)
+    return daily, weekly
+
+
+def _with_gaps(profile: Profile, rows: Rows, bins: Rows, aside: Floats) -> Floats:
+    """The forecast of the day where some days are not known."""
+    same = bins % DAY_BINS + _DAY_STARTS[:, None]
+    here = profile[same, rows].astype(np.float64)
+    there = profile[(same + np.where(aside > 0, 1, -1)) % BINS, rows].astype(np.float64)
+    far = np.abs(aside)
     by_day = np.where(np.isnan(there), here, here * (1 - far) + there * far)
     known = ~np.isnan(by_day)
-    total = np.where(known, by_day, 0.0).sum(axis=1)
-    count = known.sum(axis=1)
-    daily = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return daily, by_day[np.arange(len(rows)), bins // DAY_BINS]
+    count = known.sum(axis=0)
+    total = np.where(known, by_day, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from pea.errors import ConfigError
 from pea.watch.baseline import Settings, View
-from pea.watch.baseline_many import Baselines, Column
+from pea.watch.baseline_many import Baselines
 from pea.watch.baseline_one import Baseline
+from pea.watch.baseline_state import Column
 
 SERIES = 5
 
