@@ -7,15 +7,18 @@ may be written; deleting it voids the write.
 
 from __future__ import annotations
 
-#: KEYS: lease, generations …; ARGV: token, lease ms, generation ms. Gives 1 if the lease is ours, then the generations.
+#: KEYS: lease, value, generations …; ARGV: token, lease ms, generation ms. Gives 1 if the lease is ours, then what
+#: stands as value (another's, written since we looked), then the generations.
 BEGIN = """
 local generations = {}
-for i = 2, #KEYS do
+for i = 3, #KEYS do
   redis.call('SET', KEYS[i], ARGV[1], 'NX', 'PX', ARGV[3])
-  generations[i - 1] = redis.call('GET', KEYS[i])
+  generations[i - 2] = redis.call('GET', KEYS[i])
 end
 local ours = redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
-return {ours and 1 or 0, generations}
+local value = redis.pcall('GET', KEYS[2])
+if type(value) ~= 'string' then value = false end
+return {ours and 1 or 0, value, generations}
 """
 
 #: KEYS: lease, value; ARGV: token, record, time to live in ms. Gives 1 if the record was kept.

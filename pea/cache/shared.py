@@ -190,14 +190,20 @@ class Shared:
         names = [self._name("g", group) for group in groups]
         if not anew:
             value, *generations = await self._reads.get([self._name("v", key), *names])
-            if value is not None and None not in generations:
-                stored = _decode_stored(value)
-                if list(stored.generations) == generations:
-                    return Reading(record=decode(stored.record))
+            record = _current(value, generations)
+            if record is not None:
+                return Reading(record=record)
         lease, lasting = int(self._settings.lease * 1000), int(2 * self._settings.age * 1000)
-        token = os.urandom(8)
-        ours, held = await self._run(scripts.BEGIN, (self._name("l", key), *names), (token, lease, lasting))
-        return Reading(stamp=_Stamp(token, tuple(held))) if ours else Reading(busy=True)
+        stamp = os.urandom(8)
+        keys = (self._name("l", key), self._name("v", key), *names)
+        ours, value, held = await self._run(scripts.BEGIN, keys, (stamp, lease, lasting))
+        if not ours:
+            return Reading(busy=True)
+        if not anew and (record := _current(value, held)) is not None:
+            # Its computation ended between our look and our lease: the fleet has computed it once already.
+            await self._run(scripts.RELEASE, keys[:1], (stamp,))
+            return Reading(record=record)
+        return Reading(stamp=_Stamp(stamp, tuple(held)))
 
     async def _mget(self, keys: list[str]) -> list[bytes | None]:
         assert self._client is not None
@@ -212,6 +218,14 @@ class Shared:
         if len(name) > LONG_KEY:
             name = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
         return f"{self._prefix}:{kind}:{name}"
+
+
+def _current(value: bytes | None, generations: Sequence[bytes | None]) -> Record | None:
+    """The record that stands under a key, unless one of its groups has been invalidated since it was computed."""
+    if value is None or None in generations:
+        return None
+    stored = _decode_stored(value)
+    return decode(stored.record) if list(stored.generations) == list(generations) else None
 
 
 def _client(url: str) -> Redis:

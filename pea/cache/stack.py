@@ -258,11 +258,15 @@ class Stack:
         return None
 
     async def _read(self, outer: Outer, flight: Flight, *, anew: bool) -> Reading:
-        """One tier's answer; while another process computes the value, that is waited for."""
+        """One tier's answer; while another process computes the value, that is waited for.
+
+        Also by a flight that is doomed: an invalidation has voided that process's lease too, so the wait is short, and
+        a process that drops everything as it joins the fleet must not compute what the fleet is computing.
+        """
         pause = FIRST_LOOK_S
         while True:
             reading = await outer.read(flight.key, flight.groups, anew=anew)
-            if not reading.busy or anew or flight.doomed:
+            if not reading.busy or anew:
                 return reading
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_LOOK_S)

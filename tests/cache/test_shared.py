@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+from types import SimpleNamespace
 
 import pytest
 from redis import Redis
@@ -35,7 +36,7 @@ def make_process(make_caches, redis_server):
     """Caches as another process would have them: nothing shared but Redis."""
 
     def make(budget=PATIENT, **settings):
-        return make_caches(l3=L3Settings(url=redis_server.url, budget=budget), **settings)
+        return make_caches(l3=L3Settings(url=redis_server.url, budget=budget, lease=PATIENT), **settings)
 
     return make
 
@@ -63,6 +64,8 @@ async def test_a_fleet_computes_a_key_once(make_process):
     one, two = make_process(), make_process()
     await joined(one, two)
     calls, gate = [], asyncio.Event()
+    reads = [caches.stack.outers[0]._reads for caches in (one, two)]
+    before = [read.commands for read in reads]
 
     async def compute():
         calls.append(1)
@@ -74,11 +77,34 @@ async def test_a_fleet_computes_a_key_once(make_process):
         for caches in (one, two)
         for _ in range(500)
     ]
-    await until(lambda: calls)
-    await asyncio.sleep(0.05)
+    # One has the lease; the other looks, finds it taken, and looks again.
+    await until(lambda: calls and max(read.commands - had for read, had in zip(reads, before, strict=True)) >= 2)
     gate.set()
     assert await asyncio.gather(*asking) == [7] * 1000
     assert len(calls) == 1
+
+
+async def test_a_value_written_between_look_and_lease(make_process):
+    """Who looks before another's value is there, and gets the lease after it, takes the value and gives it back."""
+    one, two = make_process(), make_process()
+    await joined(one, two)
+    outer = two.stack.outers[0]
+    look, looked = outer._reads.get, []
+
+    async def look_then_let_the_other_finish(keys):
+        found = await look(keys)
+        if not looked:
+            looked.append(found)
+            await one.namespace("rates").get_or_compute("EUR", giving(1))
+            await one.stack.settle()
+        return found
+
+    outer._reads = SimpleNamespace(get=look_then_let_the_other_finish, aclose=outer._reads.aclose)
+    assert await two.namespace("rates").get_or_compute("EUR", giving(2)) == 1
+    assert looked[0][0] is None
+    await one.invalidate("rates:EUR")
+    async with asyncio.timeout(3):  # the lease is free
+        assert await one.namespace("rates").get_or_compute("EUR", giving(3)) == 3
 
 
 async def test_a_failed_computation_gives_its_lease_back(make_process):
