@@ -9,6 +9,7 @@ from pea.errors import PeaError
 from pea.service import problems
 from pea.service.guard import HEADERS
 from pea.service.refusals import MalformedRequest
+from pea.service.traffic import Traffic
 from pea.telemetry import get_logger
 
 log = get_logger("pea.service")
@@ -23,6 +24,12 @@ class Connection(web.RequestHandler):
     """One client's connection."""
 
     __slots__ = ()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Count the connection's bytes while its socket is still there."""
+        if isinstance(self._manager, _Server):
+            self._manager.traffic.close(self.transport)
+        super().connection_lost(exc)
 
     def handle_error(
         self,
@@ -46,6 +53,8 @@ class Connection(web.RequestHandler):
 
 
 class _Server(web.Server):
+    traffic: Traffic
+
     def __call__(self) -> web.RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
 
@@ -54,6 +63,7 @@ class Runner(web.AppRunner):
     """aiohttp's runner of an application, with `Connection` for its connections."""
 
     def __init__(self, app: web.Application) -> None:
+        self._traffic = Traffic()
         super().__init__(
             app,
             access_log=None,  # the server spans say more
@@ -65,6 +75,13 @@ class Runner(web.AppRunner):
             shutdown_timeout=LAST_ANSWERS_S,
         )
 
+    def network_bytes(self) -> int | None:
+        """Bytes in and out over all connections since the start; None where the system does not tell."""
+        open_now = self.server.connections if self.server is not None else ()
+        return self._traffic.total(connection.transport for connection in open_now)
+
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return _Server(made.request_handler, request_factory=made.request_factory, loop=made._loop, **made._kwargs)
+        own = _Server(made.request_handler, request_factory=made.request_factory, loop=made._loop, **made._kwargs)
+        own.traffic = self._traffic
+        return own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -23,9 +23,11 @@ from pea.service.dashboard_json import (
     Resources,
     Response,
     Throughput,
+    Tokens,
     Trends,
 )
 from pea.service.dashboard_pulse import SLOTS, STEP_S, Meter, Pulse, Window
+from pea.service.dashboard_uptime import UNKNOWN, Standing, Uptime, system_standing, up_sample
 from pea.service.dashboard_usage import Usage, UsageReader
 from pea.service.task_json import TaskJson, task_json
 from pea.store import Chronicle
@@ -56,6 +58,7 @@ class Board:
         self._clock = clock
         self._chronicle: Chronicle | None = None
         self._usage = UsageReader()
+        self._uptime = Uptime()
         self._problems: dict[str, str] = {}
         self._problems_at = float("-inf")
         self._trends: dict[str, tuple[int, Trends, Line]] = {}
@@ -67,6 +70,15 @@ class Board:
             return
         chronicle.inlet.consumers.append(self.pulse)
         chronicle.add_source(self.pulse.source)
+        chronicle.add_source(self._look)
+
+    def count_network(self, total: Callable[[], int | None]) -> None:
+        """Have ``total`` asked for the bytes that have gone over the service's connections."""
+        self._usage.network_bytes = total
+
+    def _look(self) -> Mapping[str, float]:
+        self._uptime.look(tuple(self.runtime.directory.records))
+        return up_sample()
 
     def charts(self, window: str) -> Charts | None:
         """The charts of a window; None before the chronicle is open."""
@@ -110,15 +122,28 @@ class Board:
     async def _rows(self, windows: dict[str, Window], usage: Usage) -> list[AgentRow]:
         records = {record.name: record for record in self.runtime.directory.records}
         others = sorted(name for name in self.pulse.agents if name not in records)
+        tokens = self._tokens()
         rows = []
         for place, name in enumerate([*records, *others]):
             if place % POLITE == POLITE - 1:
                 await asyncio.sleep(0)
             windows[name] = self.pulse.window(WINDOW_SLOTS, name)
-            rows.append(self._row(name, records.get(name), windows[name], usage))
+            rows.append(self._row(name, records.get(name), windows[name], usage, tokens))
         return rows
 
-    def _row(self, name: str, record: AgentRecord | None, window: Window, usage: Usage) -> AgentRow:
+    def _tokens(self) -> dict[str, Tokens]:
+        found: dict[str, Tokens] = {}
+        use = {} if self._chronicle is None else self._chronicle.tokens.use()
+        for (_, agent, _), one in use.items():
+            had = found.get(agent, Tokens())
+            found[agent] = Tokens(
+                had.model_calls + one.calls, had.input + one.input_tokens, had.output + one.output_tokens
+            )
+        return found
+
+    def _row(
+        self, name: str, record: AgentRecord | None, window: Window, usage: Usage, tokens: Mapping[str, Tokens]
+    ) -> AgentRow:
         meter = self.pulse.agents.get(name) or Meter()
         return AgentRow(
             name=name,
@@ -128,6 +153,7 @@ class Board:
             window_calls=window.calls,
             metrics=self._metrics(name, meter, window, usage),
             cache={tier: meter.tiers[tier] for tier in sorted(meter.tiers)},
+            tokens=tokens.get(name),
             spark=self._lately(name, meter)[1],
             slowest_trace=_hex(window.slowest),
             failed_trace=_hex(meter.failed),
@@ -139,6 +165,7 @@ class Board:
         seconds = max(min(window.seconds, self._clock() - self.pulse.since), 1.0)
         operations = self.pulse.operations / max(self._clock() - self.pulse.since, 1.0)
         memory = usage.agent_bytes.get(name) if name else usage.memory_bytes
+        standing = self._uptime.of(name) if name else self._system_standing()
         return Metrics(
             response=Response(
                 p50_ms=_ms(window.p50_s),
@@ -156,17 +183,17 @@ class Board:
             resources=Resources(
                 cpu=None if name else usage.cpu,
                 memory_bytes=memory,
-                heap_bytes=None,
-                network_bytes_per_s=None,
+                heap_bytes=None if name else usage.heap_bytes,
+                network_bytes_per_s=None if name else usage.network_bytes_per_s,
                 disk_operations_per_s=None if name else usage.disk_operations_per_s,
             ),
             reliability=Reliability(
                 errors=window.errors,
                 error_rate=round(window.errors / calls, 6) if calls else None,
                 errors_by_type=dict(meter.error_types),
-                uptime=None,
-                mtbf_s=None,
-                mttr_s=None,
+                uptime=standing.uptime,
+                mtbf_s=standing.mtbf_s,
+                mttr_s=standing.mttr_s,
             ),
             business=Business(
                 task_success_rate=round(1 - window.errors / calls, 6) if calls else None,
@@ -176,6 +203,9 @@ class Board:
             ),
             trends=self._lately(name, meter)[0],
         )
+
+    def _system_standing(self) -> Standing:
+        return UNKNOWN if self._chronicle is None else system_standing(self._chronicle.series, self._clock())
 
     def _lately(self, name: str, meter: Meter) -> tuple[Trends, Line]:
         """Trends and spark, worked out when a point of the spark is full."""

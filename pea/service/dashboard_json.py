@@ -37,7 +37,10 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
-    """What is used. Heap and network are not measured: a process cannot tell them apart from its others'."""
+    """What is used. The heap is resident memory that no file is behind; the network, the service's own connections.
+
+    For one agent only its memory is known: agents share a process, its threads and its files.
+    """
 
     cpu: Share | None
     memory_bytes: float | None
@@ -47,7 +50,11 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reliability(msgspec.Struct, frozen=True, kw_only=True):
-    """Failures of the window; types, and the mean times between and to recovery, since the start."""
+    """Failures of the window, and since the start their types, uptime and mean times between failures and to recovery.
+
+    An agent is up while it is in service; the system's uptime is the share of the last day in which the service ran.
+    The means are null while nothing has failed; all three are for an agent of another program.
+    """
 
     errors: int
     error_rate: Share | None
@@ -58,7 +65,10 @@ class Reliability(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Business(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcomes of the window. ``sla_compliance`` is the share of calls that took at most 300 ms."""
+    """Outcomes of the window. ``sla_compliance`` is the share of calls that took at most 300 ms.
+
+    Null: ``consensus_efficiency`` until agents vote, ``user_satisfaction`` until somebody gives feedback on tasks.
+    """
 
     task_success_rate: Share | None
     consensus_efficiency: Share | None
@@ -102,10 +112,18 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     slowest_trace: str | None
 
 
+class Tokens(msgspec.Struct, frozen=True):
+    """Tokens of an agent's own calls of models since the start, whatever framework told of them."""
+
+    model_calls: int = 0
+    input: int = 0
+    output: int = 0
+
+
 class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
     """One agent. ``calls`` counts since the start; ``spark`` is the mean response time (ms) of 30-second steps.
 
-    An agent of another program, known by its spans only, has no state.
+    An agent of another program, known by its spans only, has no state; ``tokens`` is null where no model was called.
     """
 
     name: str
@@ -115,6 +133,7 @@ class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
     window_calls: int
     metrics: Metrics
     cache: dict[str, int]
+    tokens: Tokens | None
     spark: Line
     slowest_trace: str | None
     failed_trace: str | None

@@ -73,6 +73,7 @@ class Service:
         self.runtime.telemetry.start()
         self.app[HOLDER].open(self.runtime.settings, self.runtime.telemetry)
         self.app[BOARD].attach(self.app[HOLDER])
+        self.app[BOARD].count_network(self._runner.network_bytes)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, settings.host, settings.port, backlog=BACKLOG).start()

@@ -19,8 +19,9 @@ import msgspec
 
 from pea.config import Settings
 from pea.store.draft import TraceDraft
-from pea.store.genai import INVOKE_AGENT, call_of, normalised
+from pea.store.genai import CHAIN, INVOKE_AGENT, call_of, normalised
 from pea.store.genai_metrics import count_call
+from pea.store.langgraph import Runs
 from pea.store.spans import SpanStore
 from pea.store.token_use import TokenCounter
 from pea.store.writer import WriterStatus
@@ -67,6 +68,7 @@ class Chronicle:
         self.tokens = TokenCounter()
         self.inlet = Inlet([self.spans.rates, self.keeper, self.tokens])
         self._series_file, self._series_limit = folder / "series.bin", settings.store.series
+        self._runs = Runs()
         self.source_failures = 0
         self.ingested = 0
         self._sources: list[Source] = [self.tokens.series]
@@ -109,6 +111,8 @@ class Chronicle:
             call = call_of(record)
             if call is None:
                 continue
+            if call.run and not self._runs.first(record.trace_id, call.run):
+                call = msgspec.structs.replace(call, operation=CHAIN)
             normalised(record, call)
             if self._metrics is not None:
                 count_call(self._metrics, record, call)

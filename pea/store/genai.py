@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from pea.store.langgraph import place_of
 from pea.telemetry import names
 from pea.telemetry.record import ERROR, SpanRecord
 
@@ -83,6 +84,7 @@ class Call(msgspec.Struct, frozen=True):
     input_tokens: int = 0
     output_tokens: int = 0
     error: str = ""
+    run: str = ""  # of which several spans may tell, each as if it were the only one
 
 
 def call_of(record: SpanRecord) -> Call | None:
@@ -90,6 +92,11 @@ def call_of(record: SpanRecord) -> Call | None:
     about = record.attributes
     operation = _operation(record)
     agent = _first(about, _AGENT)
+    run = ""
+    if operation and (place := place_of(record)) is not None:
+        agent, run = agent or place.agent, place.run
+        if operation in {CHAIN, INVOKE_AGENT}:  # OpenInference takes whatever has "agent" in its name for one
+            operation = INVOKE_AGENT if run else CHAIN
     if not operation and not agent:
         return _autogen(record)
     tool = _first(about, _TOOL)
@@ -108,6 +115,7 @@ def call_of(record: SpanRecord) -> Call | None:
         input_tokens=_tokens(about, _INPUT) if counted else 0,
         output_tokens=_tokens(about, _OUTPUT) if counted else 0,
         error=_error(record),
+        run=run,
     )
 
 
