@@ -19,6 +19,7 @@ from pea.telemetry.record import ERROR, KINDS, STATUSES, Origin, SpanRecord, wit
 
 MAX_LIMIT = 5_000
 MAX_ASKED = 8  # attributes that are asked of the sketches; the spans answer for the rest
+COUNTED = 5_000  # traces with an indexed attribute: beyond them it is common
 BUDGET_S = 1.0  # how long spans are looked at before the answer is what has been found so far
 _FAR_US = (1 << 63) - 1
 _PROGRESS_STEPS = 50_000  # of SQLite's machine between two looks at the clock: about a millisecond
@@ -174,7 +175,7 @@ def _candidates(
     db: sqlite3.Connection, query: Query, name: int, indexed: frozenset[str], limit: int | None, marks: Sequence[int]
 ) -> Iterator[tuple[int, bytes]]:
     """Traces that may fit, newest first: row id and trace id."""
-    tags = [tag_hash(key, value) for key, value in query.attributes.items() if key in indexed]
+    tags = _rarest_first(db, [tag_hash(key, value) for key, value in query.attributes.items() if key in indexed])
     joins = "".join(
         f" JOIN tag t{n} ON t{n}.hash = ? AND t{n}.start_us = e.start_us AND t{n}.trace = e.trace"
         for n in range(1, len(tags))
@@ -204,6 +205,14 @@ def _candidates(
             key = db.execute("SELECT trace_id FROM trace WHERE id = ?", (number,)).fetchone()
             if key is not None:
                 yield number, key[0]
+
+
+def _rarest_first(db: sqlite3.Connection, tags: list[int]) -> list[int]:
+    """What few traces have is walked through, what many have is looked up for those."""
+    if len(tags) < 2:
+        return tags
+    count = "SELECT count(*) FROM (SELECT 1 FROM tag WHERE hash = ? LIMIT ?)"
+    return sorted(tags, key=lambda tag: int(db.execute(count, (tag, COUNTED)).fetchone()[0]))
 
 
 def _us(time_ns: int) -> int:
