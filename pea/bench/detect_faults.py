@@ -82,7 +82,7 @@ def _slow_downstream(agent: str, at_s: float, size: float) -> Made:
 def _slow_tier(agent: str, at_s: float, size: float) -> Made:
     del agent
     touch = _when(at_s, lambda _, what: what == "cache:l3", Effect(size))
-    return touch, lambda cause: _place(cause)["operation"].startswith("cache"), "agent-latency-p95", {}
+    return touch, lambda cause: _place(cause)["operation"].startswith("cache"), "cache-tier-slow", {"tier": "l3"}
 
 
 def _error_burst(agent: str, at_s: float, size: float) -> Made:

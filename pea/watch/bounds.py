@@ -41,6 +41,41 @@ def surely_below(n: int, k: int, p: float, confidence: float) -> bool:
     return k < n * p and lower_tail(n, k, p) <= 1.0 - confidence + 1e-12
 
 
+def poisson_upper(count: int, mean: float) -> float:
+    """P(Poisson(mean) >= count)."""
+    if count <= 0:
+        return 1.0
+    if mean <= 0:
+        return 0.0
+    return 1.0 - _poisson_sum(count - 1, mean) if count <= mean else _poisson_tail(count, mean)
+
+
+def poisson_lower(count: int, mean: float) -> float:
+    """P(Poisson(mean) <= count)."""
+    return _poisson_sum(count, mean) if count < mean else 1.0 - poisson_upper(count + 1, mean)
+
+
+def _poisson_tail(count: int, mean: float) -> float:
+    term = total = math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))
+    i = count
+    while term > total * 1e-15:
+        i += 1
+        term *= mean / i
+        total += term
+    return min(total, 1.0)
+
+
+def _poisson_sum(count: int, mean: float) -> float:
+    """The masses from ``count`` down, which fall because it is below the mean."""
+    term = total = math.exp(count * math.log(mean) - mean - math.lgamma(count + 1)) if count >= 0 else 0.0
+    for i in range(count, 0, -1):
+        term *= i / mean
+        total += term
+        if term <= total * 1e-15:
+            break
+    return min(total, 1.0)
+
+
 def _log_mass(n: int, k: int, p: float) -> float:
     chosen = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
     return chosen + k * math.log(p) + (n - k) * math.log1p(-p)

@@ -7,13 +7,13 @@ cannot fire, and missing data neither fires nor resolves.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 import msgspec
 import numpy as np
 
 from pea.watch import samples as gauges
-from pea.watch.bounds import surely_above, surely_below
+from pea.watch.bounds import poisson_lower, poisson_upper, surely_above, surely_below
 from pea.watch.buckets import merge, quantile
 from pea.watch.change import Before, gauge_before, quantile_before, rate_share, share_before
 from pea.watch.families import SERVICE
@@ -21,12 +21,12 @@ from pea.watch.growth import Growth, growth
 from pea.watch.rule import Amount, Change, Rule, labels_of
 from pea.watch.samples import STEP_S, Samples
 from pea.watch.signals import Quantity, Signal, signal
+from pea.watch.tally import PLAIN, Tally, looks, onset, sure_since, tally
 from pea.watch.window import SHORT_S, SLICE_S, Slice, Window
 from pea.watch.windows import Need, Windows
 
 Labels = tuple[str, ...]
 MAX_EXEMPLARS = 5
-PLAIN = 0.5  # the confidence that asks for no bound
 BEGUN_S = 1.0
 MEMORY_S = 86_400 - 60  # how far back the series store reaches
 
@@ -155,7 +155,7 @@ def _spans(
     figures = [window.figures(start_s, now_s) for window in windows]
     count = sum(one.count for one in figures)
     if watched.quantity is Quantity.RATE:
-        return _plain(rule, labels, count / rule.window, {"samples": count})
+        return _rate(rule, labels, tally(windows, start_s, now_s, lambda _: 0))
     if count < rule.min_samples:
         return Reading(labels, math.nan, None, None, {"samples": count})
     if watched.quantity is Quantity.MEAN:
@@ -218,7 +218,7 @@ def _quantile(
     start_s, bad = now_s - rule.window, 1.0 - watched.q
     bound = float(rule.above if rule.above is not None else rule.below or 0.0) if before is None else before.bound
     # A bound that moves is not worth remembering what is above it.
-    past = _tally(windows, start_s, now_s, lambda one: one.above(bound) if before is None else one.fold().above(bound))
+    past = tally(windows, start_s, now_s, lambda one: one.above(bound) if before is None else one.fold().above(bound))
     count, slower = past.whole
     if count < rule.min_samples:
         return Reading(labels, math.nan, None, None, {"samples": count})
@@ -228,7 +228,7 @@ def _quantile(
     if before is None:
         cleared = sum(window.above(start_s, now_s, _clear_bound(rule)) for window in windows)
     if rule.below is None:
-        since_s = _sure_since(past, bad, rule.confidence)
+        since_s = sure_since(past, bad, rule.confidence)
         wrong, over = since_s is not None, cleared <= allowed
     else:
         since_s = None
@@ -240,7 +240,23 @@ def _quantile(
     evidence: dict[str, float] = {"samples": count, "past_threshold": slower, **_before(before)}
     if since_s is not None:
         evidence["seconds"] = round(now_s - since_s, 3)
-    return Reading(labels, value, wrong, over and not wrong, evidence, _onset(past, since_s, bad, rule.confidence))
+    return Reading(labels, value, wrong, over and not wrong, evidence, onset(past, since_s, bad, rule.confidence))
+
+
+def _rate(rule: Rule, labels: Labels, past: Tally) -> Reading:
+    """Events per second: few or many of them show in the last slices first, as what is bad does."""
+    value, evidence = past.whole[0] / rule.window, {"samples": float(past.whole[0])}
+    plain = _plain(rule, labels, value, evidence)
+    if rule.confidence <= PLAIN:
+        return plain
+    bound = float(rule.above if rule.above is not None else rule.below or 0.0)
+    for length, error in looks(len(past.counts), rule.confidence):
+        count, mean = sum(past.counts[-length:]), bound * length * SLICE_S
+        if (poisson_upper if rule.above is not None else poisson_lower)(count, mean) <= error:
+            since_s = (int(past.now_s // SLICE_S) - length + 1) * float(SLICE_S)
+            evidence["seconds"] = float(length * SLICE_S)
+            return Reading(labels, count / (length * SLICE_S), True, False, evidence, since_s)
+    return Reading(labels, value, False, plain.over, evidence)
 
 
 def _share(
@@ -251,7 +267,7 @@ def _share(
     def counted(one: Slice) -> int:
         return one.count - one.marked if good else one.marked
 
-    past = _tally(windows, now_s - rule.window, now_s, counted)
+    past = tally(windows, now_s - rule.window, now_s, counted)
     count, held = past.whole
     if count < rule.min_samples:
         return Reading(labels, math.nan, None, None, {"samples": count})
@@ -261,79 +277,12 @@ def _share(
         wrong = surely_below(count, held, float(rule.below), rule.confidence)
         return Reading(labels, value, wrong, _over(rule, value) and not wrong, evidence)
     bound = float(rule.above or 0.0) if before is None else before.bound
-    since_s = _sure_since(past, bound, rule.confidence)
+    since_s = sure_since(past, bound, rule.confidence)
     if since_s is not None:
         recent, bad = past.since(since_s)
         shown, evidence["seconds"] = bad / recent, round(now_s - since_s, 3)
-        return Reading(labels, shown, True, False, evidence, _onset(past, since_s, bound, rule.confidence))
+        return Reading(labels, shown, True, False, evidence, onset(past, since_s, bound, rule.confidence))
     return Reading(labels, value, False, _over(rule, value) if before is None else value <= bound, evidence)
-
-
-class _Tally(msgspec.Struct, frozen=True):
-    """Values and those that count against, by slice, and the moments that bound the window."""
-
-    counts: list[int]
-    held: list[int]
-    now_s: float
-
-    @property
-    def whole(self) -> tuple[int, int]:
-        return sum(self.counts), sum(self.held)
-
-    def since(self, start_s: float) -> tuple[int, int]:
-        """Both, of the slices since then."""
-        size = min(round((self.now_s - start_s) / SLICE_S), len(self.counts))
-        return sum(self.counts[-size:]), sum(self.held[-size:])
-
-
-def _tally(windows: list[Window], start_s: float, now_s: float, counted: Callable[[Slice], int]) -> _Tally:
-    last = int(now_s // SLICE_S)
-    size = last - int(start_s // SLICE_S)
-    counts, held = [0] * size, [0] * size
-    for window in windows:
-        for one in window.slices(start_s, now_s):
-            place = one.slot - last - 1
-            counts[place] += one.count
-            held[place] += counted(one)
-    return _Tally(counts, held, now_s)
-
-
-def _sure_since(past: _Tally, share: float, confidence: float) -> float | None:
-    """Since when it is sure that too many are bad: over the longest of the window, its half, its quarter …; or None.
-
-    What has just begun shows in the last slices long before it shows in the whole window. Each look may be wrong, so
-    the error allowed is shared (Bonferroni): half for the whole window, half for the shorter ones together. A rule that
-    asks for no more than even chances wants the plain figure of the window, and only that is looked at.
-    """
-    if not any(past.held):
-        return None
-    size, allowed = len(past.counts), 1.0 - confidence
-    sizes = [size >> halved for halved in range(1, size.bit_length())] if confidence > PLAIN else []
-    for length, error in ((size, allowed / 2 if sizes else allowed), *((n, allowed / 2 / len(sizes)) for n in sizes)):
-        if surely_above(sum(past.counts[-length:]), sum(past.held[-length:]), share, 1.0 - error):
-            return past.now_s - length * SLICE_S
-    return None
-
-
-def _onset(past: _Tally, since_s: float | None, share: float, confidence: float) -> float | None:
-    """When what is surely wrong since ``since_s`` most likely began: the end of the first slice that it touched.
-
-    The change point of greatest likelihood (Page, Continuous Inspection Schemes, 1954): the start from which on the
-    share that is bad there, rather than the share allowed, explains the slices best.
-    """
-    if since_s is None or confidence <= PLAIN:
-        return None
-    count, bad = past.since(since_s)
-    seen = min(max(bad / max(count, 1), 2 * share), 0.999)
-    if not 0 < share < seen:
-        return since_s
-    for_bad, for_good = math.log(seen / share), math.log((1 - seen) / (1 - share))
-    best, score, began = 0.0, 0.0, 1
-    for back, (held, found) in enumerate(zip(reversed(past.counts), reversed(past.held), strict=True), 1):
-        score += found * for_bad + (held - found) * for_good
-        if score > best:
-            best, began = score, back
-    return (int(past.now_s // SLICE_S) - began + 2) * float(SLICE_S)
 
 
 def _plain(rule: Rule, labels: Labels, value: float, evidence: Mapping[str, float]) -> Reading:

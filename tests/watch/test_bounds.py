@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pea.watch.bounds import lower_tail, surely_above, upper_tail
+from pea.watch.bounds import lower_tail, poisson_lower, poisson_upper, surely_above, upper_tail
 
 
 @given(st.integers(1, 60), st.data(), st.floats(0.001, 0.999))
@@ -38,3 +38,12 @@ def test_few_samples_cannot_be_sure() -> None:
     assert not surely_above(1, 1, 0.05, 0.9999)
     assert not surely_above(3, 2, 0.05, 0.9999)
     assert surely_above(20, 8, 0.05, 0.9999)
+
+
+@pytest.mark.parametrize("mean", [0.3, 5.0, 60.0])
+@pytest.mark.parametrize("count", [0, 1, 5, 40, 90])
+def test_poisson_tails_are_those_of_many_rare_events(count: int, mean: float) -> None:
+    """They are the binomial's for a million trials, and both tails share the one mass between them."""
+    n = 1_000_000
+    assert poisson_upper(count, mean) == pytest.approx(upper_tail(n, count, mean / n), rel=1e-2, abs=1e-12)
+    assert poisson_lower(count, mean) == pytest.approx(lower_tail(n, count, mean / n), rel=1e-2, abs=1e-12)

