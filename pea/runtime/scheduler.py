@@ -11,6 +11,7 @@ import heapq
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -24,10 +25,10 @@ from pea.errors import (
     DeadlineExceeded,
     IdempotencyKeyReused,
     InputError,
-    OutputError,
     Overloaded,
-    PeaError,
     ShuttingDown,
+    TaskForgotten,
+    UnknownTask,
 )
 from pea.runtime.active import Active
 from pea.runtime.contract import Capability
@@ -38,7 +39,8 @@ from pea.runtime.durable import Durable
 from pea.runtime.history import History
 from pea.runtime.journal import SCOPE, Journal
 from pea.runtime.policy.admission import Admission, Place
-from pea.runtime.task import Priority, Task, TaskError, TaskEvent, TaskState, life_of
+from pea.runtime.task import Decision, Priority, Task, TaskError, TaskEvent, TaskState, life_of
+from pea.runtime.verdict import encode, verdict
 from pea.telemetry import ActiveSpan, Tracer, UnrecordedSpan, names
 
 _SPAN_TASK = names.SPAN_TASK + " "
@@ -94,7 +96,7 @@ class Scheduler:
         UnknownCapability, AgentUnavailable, InputError, IdempotencyKeyReused, Overloaded or ShuttingDown; then there
         is no task.
         """
-        encoded = _encode(arguments)
+        encoded = encode(arguments)
         if idempotency_key is not None:
             earlier = self.earlier(idempotency_key, capability, encoded, self.history.by_key(idempotency_key))
             if earlier is not None:
@@ -119,7 +121,7 @@ class Scheduler:
         options = {"priority": priority, "deadline_s": deadline_s, "idempotency_key": idempotency_key}
         if self.durable is None:
             return self.submit(capability, arguments, **options)  # type: ignore[arg-type]
-        accepting = self.durable.accept(capability, arguments, _encode(arguments), **options)  # type: ignore[arg-type]
+        accepting = self.durable.accept(capability, arguments, encode(arguments), **options)  # type: ignore[arg-type]
         return await asyncio.shield(self._loop.create_task(accepting))
 
     def earlier(self, key: str, capability: str, encoded: bytes, known: Task | None) -> Task | None:
@@ -176,12 +178,8 @@ class Scheduler:
         start_ns: int | None = None,
     ) -> ActiveSpan | UnrecordedSpan:
         """A span for a run of the task."""
-        attributes = {
-            names.PEA_CAPABILITY: task.capability,
-            names.PEA_TASK_ID: task.id,
-            names.PEA_TASK_PRIORITY: task.priority.name.lower(),
-            **(more or {}),
-        }
+        attributes = {names.PEA_CAPABILITY: task.capability, names.PEA_TASK_ID: task.id, **(more or {})}
+        attributes[names.PEA_TASK_PRIORITY] = task.priority.name.lower()
         return self._tracer.span(
             _SPAN_TASK + task.capability, attributes, parent=base, links=links, start_time=start_ns
         )
@@ -281,9 +279,43 @@ class Scheduler:
         self._leave_queue(active)
         return self._end(task, active, TaskState.CANCELLED, TaskError("cancelled", reason))
 
+    async def decide(
+        self,
+        identity: str,
+        decision: Decision,
+        approval: str | None = None,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> Task:
+        """Say to a task what a person decided; it goes on, or learns that it was rejected, once nothing is undecided.
+
+        ``approval`` is the key of what is decided, needed when several are asked. Raises UnknownTask, TaskForgotten,
+        JournalUnavailable, or Conflict when it waits for no approval or the other was decided.
+        """
+        task = await self.recall(identity)
+        if self.durable is None:
+            raise Conflict("waits for no approval", where=f"task {identity}")
+        return await self.durable.decide(task, decision, approval, by, reason)
+
+    async def recall(self, identity: str) -> Task:
+        """The task, from memory or else from the journal. Raises UnknownTask or TaskForgotten."""
+        try:
+            return self.history.require(identity)
+        except (UnknownTask, TaskForgotten):
+            found = await self.durable.journal.find(identity) if self.durable is not None else None
+            if found is None:
+                raise
+            return found
+
+    async def recall_page(self, before: tuple[float, str] | None, most: int, wanted: Mapping[str, Any]) -> list[Task]:
+        """Tasks, newest first, also those that only the journal has; see `Tables.page`."""
+        if self.durable is not None:
+            return await self.durable.journal.page(before, most, dict(wanted))
+        return list(islice(self.history.registry.before(before, **wanted), most))
+
     async def events(self, identity: str, after: int = 0) -> AsyncIterator[TaskEvent]:
         """The task's events from number ``after`` + 1 on, past ones first, until it has ended."""
-        task = self.history.require(identity)
+        task = await self.recall(identity)
         active = self._active.get(identity)
         changes: asyncio.Queue[Task] = asyncio.Queue()
         if active is not None:
@@ -373,7 +405,7 @@ class Scheduler:
             if self.durable is not None and task.journaled and runner.cancelled() and self.durable.wants_back(active):
                 self.durable.take_back(task, active, lambda taken: self._taken_back(taken, active))
             else:
-                self._end(task, active, *self._verdict(active, runner))
+                self._end(task, active, *verdict(active, runner))
         succeeded = not runner.cancelled() and runner.exception() is None
         self.admission.ended(task.capability, self._loop.time() - active.began, succeeded=succeeded)
         self._next()
@@ -396,23 +428,6 @@ class Scheduler:
             active.span.set_attribute(names.PEA_TASK_STATUS, state.value)
             active.span.end()
             active.span = None
-
-    def _verdict(self, active: Active, runner: asyncio.Task[Any]) -> tuple[TaskState, TaskError | None, bytes | None]:
-        if runner.cancelled():
-            return TaskState.CANCELLED, TaskError("cancelled", _cancel_reason(runner)), None
-        error = runner.exception()
-        if error is None:
-            active.value = runner.result()
-            try:
-                return TaskState.SUCCEEDED, None, _encode(active.value)
-            except InputError as unfit:
-                error = OutputError(f"its result is not JSON: {unfit.what}", where=unfit.where)
-        if active.span is not None:
-            active.span.record_exception(error)
-        state = TaskState.TIMED_OUT if isinstance(error, DeadlineExceeded) else TaskState.FAILED
-        if isinstance(error, PeaError):
-            return state, TaskError(error.code, error.what, error.where, error.fix), None
-        return state, TaskError(type(error).__name__, str(error) or type(error).__name__), None
 
     def _end(
         self,
@@ -482,18 +497,3 @@ class Scheduler:
         self.history.replace(task)
         for listener in active.listeners:
             listener.put_nowait(task)
-
-
-def _encode(value: Any) -> bytes:
-    try:
-        return msgspec.json.encode(value)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InputError(f"cannot be written as JSON: {error}", where="input") from error
-
-
-def _cancel_reason(runner: asyncio.Task[Any]) -> str:
-    try:
-        runner.result()
-    except asyncio.CancelledError as error:
-        return str(error.args[0]) if error.args and error.args[0] else "cancelled"
-    return "cancelled"

@@ -61,6 +61,7 @@ _STATUS: tuple[tuple[type[errors.PeaError], int, str], ...] = (
     (errors.DeadlineExceeded, 504, "The deadline has passed"),
     (errors.Overloaded, 429, "Too much work is waiting"),
     (errors.ShuttingDown, 503, "The service is shutting down"),
+    (errors.JournalUnavailable, 503, "Nothing can be promised now"),
     (errors.Conflict, 409, "That contradicts how things stand"),
     (errors.IdempotencyKeyReused, 422, "The idempotency key was used for something else"),
     (refusals.MalformedRequest, 400, "The request is not HTTP"),
@@ -117,7 +118,7 @@ def answer(error: errors.PeaError, instance: str = "", *, reasons: tuple[str, ..
     headers = dict(error.headers) if isinstance(error, refusals.Refusal) else {}
     if isinstance(error, errors.Overloaded):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
-    elif isinstance(error, errors.ShuttingDown):
+    elif isinstance(error, errors.ShuttingDown | errors.JournalUnavailable):
         headers["Retry-After"] = str(RETRY_SOON_S)
     return _respond(problem, error.code if error.code in KINDS else INTERNAL.code, headers)
 

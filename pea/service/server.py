@@ -86,6 +86,9 @@ class Service:
                 fix="stop what uses it, or choose another port (0: any free one)",
             ) from error
         self._port = self._runner.addresses[0][1]
+        state = self.runtime.settings.state
+        if state and self.runtime.settings.journal.on:
+            self.runtime.keep_journal(Path(state) / "journal")
         self._starting = asyncio.create_task(self.runtime.start(), name="pea-start")
         self._watch(self._starting)
 

@@ -33,7 +33,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     after = _last_event_id(request)
     state = request.app[STATE]
     scheduler = state.scheduler()
-    task = scheduler.history.require(request.match_info["id"])
+    task = await scheduler.recall(request.match_info["id"])
     events = scheduler.events(task.id, after)
     if task.final and (first := await anext(events, None)) is not None:
         events = _again(first, events)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pea.runtime import Priority, Task, TaskError, TaskEvent, TaskState
-from pea.runtime.task import timestamp
+from pea.runtime.task import Approval, Decision, timestamp
 
 MAX_DEADLINE_MS = 86_400_000
 MAX_LIMIT = 200
@@ -41,8 +41,33 @@ class Links(msgspec.Struct, frozen=True):
     events: str
 
 
+class ApprovalJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An action of a task that needs a person's approval; ``decision`` is null until somebody has decided."""
+
+    key: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    summary: str
+    details: msgspec.Raw
+    asked: Moment
+    decision: Decision | None
+    decided: Moment | None
+    by: str | None
+    reason: str | None
+
+
+class DecisionJson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person says to a task that waits for approval; ``approval`` is a key, needed when several are asked."""
+
+    approval: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")] | None = None
+    by: Annotated[str, Meta(max_length=200)] | None = None
+    reason: Annotated[str, Meta(max_length=2_000)] | None = None
+
+
 class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
-    """One task. Times are RFC 3339 in UTC; ``duration_ms`` runs from its acceptance to its end."""
+    """One task. Times are RFC 3339 in UTC; ``duration_ms`` runs from its acceptance to its end.
+
+    ``journaled`` tasks outlive the process; ``runs`` is how often one was begun, more than once after a crash, a
+    shutdown or an approval.
+    """
 
     id: Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
     capability: str
@@ -56,6 +81,9 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: Annotated[float, Meta(ge=0)] | None
     trace_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")] | None
     error: TaskError | None
+    journaled: bool
+    runs: Annotated[int, Meta(ge=0)]
+    approvals: list[ApprovalJson]
     links: Links
     result: msgspec.Raw | UnsetType = UNSET  # only of a task that succeeded, and not in lists
 
@@ -74,6 +102,7 @@ class TaskQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     priority: Annotated[PriorityName, Meta(description="Only tasks of this priority.")] | UnsetType = UNSET
     agent: Annotated[str, Meta(description="Only tasks that this agent answers for.")] | UnsetType = UNSET
     capability: Annotated[str, Meta(description="Only tasks of this capability.")] | UnsetType = UNSET
+    all: Annotated[bool, Meta(description="Also those that have left the memory and are in the journal.")] = False
     limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="How many at most.")] = 50
     cursor: (
         Annotated[str, Meta(pattern=CURSOR, description="Where to go on: `next` of the page before.")] | UnsetType
@@ -121,8 +150,24 @@ def task_json(task: Task, *, result: bool = True) -> TaskJson:
         duration_ms=None if task.ended is None else round(max(0.0, task.ended - task.created) * 1e3, 3),
         trace_id=task.trace_id,
         error=task.error,
+        journaled=task.journaled,
+        runs=task.runs,
+        approvals=[_approval(one) for one in task.approvals],
         links=Links(path, f"{path}/events"),
         result=task.result if result and task.result is not None else UNSET,
+    )
+
+
+def _approval(one: Approval) -> ApprovalJson:
+    return ApprovalJson(
+        key=one.key,
+        summary=one.summary,
+        details=one.details,
+        asked=timestamp(one.asked),
+        decision=one.decision,
+        decided=_moment(one.decided),
+        by=one.by,
+        reason=one.reason,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from itertools import islice
+from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 
 from pea.errors import InputError
-from pea.runtime import Task
+from pea.runtime.task import Decision
 from pea.service.body import read_json
 from pea.service.fields import misfit
 from pea.service.json_answer import json_answer
@@ -18,7 +19,19 @@ from pea.service.operation import Answer, Header, Operation
 from pea.service.query import read_query
 from pea.service.refusals import BadParameter
 from pea.service.state import STATE
-from pea.service.task_json import Submission, TaskJson, TaskPage, TaskQuery, cursor_of, position_of, priority, task_json
+from pea.service.task_json import (
+    DecisionJson,
+    Submission,
+    TaskJson,
+    TaskPage,
+    TaskQuery,
+    cursor_of,
+    position_of,
+    priority,
+    task_json,
+)
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 CANCEL_WAIT_S = 1.0  # how long DELETE waits for agents to let go before it answers 202
 
@@ -31,7 +44,7 @@ async def submit(request: web.Request) -> web.Response:
     submission = _submission(await read_json(request))
     state = request.app[STATE]
     scheduler = state.scheduler()
-    task = scheduler.submit(
+    task = await scheduler.accept(
         submission.capability,
         submission.input,
         priority=priority(submission.priority),
@@ -50,10 +63,13 @@ async def submit(request: web.Request) -> web.Response:
 async def listing(request: web.Request) -> web.Response:
     """A page of the tasks there are and were, newest first."""
     query = read_query(request, TaskQuery)
-    history = request.app[STATE].scheduler().history
-    history.evict()
+    scheduler = request.app[STATE].scheduler()
     position = position_of(query.cursor) if isinstance(query.cursor, str) else None
-    found = list(islice(history.registry.before(position, **query.wanted()), query.limit + 1))
+    if query.all:
+        found = await scheduler.recall_page(position, query.limit + 1, query.wanted())
+    else:
+        scheduler.history.evict()
+        found = list(islice(scheduler.history.registry.before(position, **query.wanted()), query.limit + 1))
     page = found[: query.limit]
     more = cursor_of(page[-1]) if len(found) > query.limit else None
     return json_answer(TaskPage([task_json(task, result=False) for task in page], more))
@@ -61,7 +77,7 @@ async def listing(request: web.Request) -> web.Response:
 
 async def show(request: web.Request) -> web.Response:
     """One task, with its result."""
-    return json_answer(task_json(_task(request)))
+    return json_answer(task_json(await request.app[STATE].scheduler().recall(request.match_info["id"])))
 
 
 async def cancel(request: web.Request) -> web.Response:
@@ -73,16 +89,33 @@ async def cancel(request: web.Request) -> web.Response:
     return json_answer(task_json(task), 200 if task.final else 202)
 
 
-def _task(request: web.Request) -> Task:
-    return request.app[STATE].scheduler().history.require(request.match_info["id"])
+async def approve(request: web.Request) -> web.Response:
+    """Say that a task may do what it asked for."""
+    return await _decide(request, Decision.APPROVED)
+
+
+async def reject(request: web.Request) -> web.Response:
+    """Say that a task may not do what it asked for."""
+    return await _decide(request, Decision.REJECTED)
+
+
+async def _decide(request: web.Request, decision: Decision) -> web.Response:
+    told = _convert(await read_json(request), DecisionJson) if request.body_exists else DecisionJson()
+    scheduler = request.app[STATE].scheduler()
+    task = await scheduler.decide(request.match_info["id"], decision, told.approval, told.by, told.reason)
+    return json_answer(task_json(task), 200 if task.final else 202)
+
+
+def _convert(value: object, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        what, where, fix = misfit(error, kind)
+        raise InputError(what, where=where or "body", fix=fix) from None
 
 
 def _submission(value: object) -> Submission:
-    try:
-        submission = msgspec.convert(value, Submission)
-    except msgspec.ValidationError as error:
-        what, where, fix = misfit(error, Submission)
-        raise InputError(what, where=where or "body", fix=fix) from None
+    submission = _convert(value, Submission)
     if submission.deadline_ms is not None and submission.deadline_ms <= 0:
         raise InputError("the deadline has already passed", where="deadline_ms", fix="give more than 0")
     return submission
@@ -134,7 +167,7 @@ ROUTES = (
             200: Answer("The task has ended.", TaskJson, headers=(_LOCATION, _APPLIED), links=_FOLLOW),
             202: Answer("The task is accepted.", TaskJson, headers=(_LOCATION, _APPLIED), links=_FOLLOW),
         },
-        problems=(404, 408, 413, 415, 422, 429),
+        problems=(404, 408, 413, 415, 422, 429, 503),
     ),
     Operation(
         method="GET",
@@ -170,5 +203,37 @@ ROUTES = (
             202: Answer("The task is being cancelled; its agents have yet to let go.", TaskJson),
         },
         problems=(404, 409, 410),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/tasks/{id}/approve",
+        handler=approve,
+        name="approveTask",
+        tag="tasks",
+        summary="Approve what a task asks for",
+        description="Of a task that is `waiting_for_approval`. Saying the same again changes nothing.",
+        parameters=TASK_ID,
+        body=DecisionJson,
+        answers={
+            200: Answer("It had been decided so, and the task has ended.", TaskJson),
+            202: Answer("It is decided; the task goes on.", TaskJson),
+        },
+        problems=(404, 408, 409, 410, 413, 415, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/tasks/{id}/reject",
+        handler=reject,
+        name="rejectTask",
+        tag="tasks",
+        summary="Reject what a task asks for",
+        description="Of a task that is `waiting_for_approval`. Saying the same again changes nothing.",
+        parameters=TASK_ID,
+        body=DecisionJson,
+        answers={
+            200: Answer("It had been decided so, and the task has ended.", TaskJson),
+            202: Answer("It is decided; the task goes on.", TaskJson),
+        },
+        problems=(404, 408, 409, 410, 413, 415, 503),
     ),
 )

@@ -104,9 +104,9 @@ WAITING = TaskState.WAITING_FOR_APPROVAL
 def test_life_cycle(state: TaskState, to: TaskState) -> None:
     """Only the transitions of the life cycle are possible; an end is final."""
     allowed = {
-        *((TaskState.QUEUED, next) for next in (TaskState.RUNNING, TaskState.TIMED_OUT, TaskState.CANCELLED)),
-        *((TaskState.RUNNING, next) for next in (*ENDS, WAITING, TaskState.QUEUED)),
-        *((WAITING, next) for next in (TaskState.QUEUED, TaskState.TIMED_OUT, TaskState.CANCELLED)),
+        *((TaskState.QUEUED, after) for after in (TaskState.RUNNING, TaskState.TIMED_OUT, TaskState.CANCELLED)),
+        *((TaskState.RUNNING, after) for after in (*ENDS, WAITING, TaskState.QUEUED)),
+        *((WAITING, after) for after in (TaskState.QUEUED, TaskState.TIMED_OUT, TaskState.CANCELLED)),
     }
     one = msgspec.structs.replace(task(0), state=state)
     if (state, to) in allowed:
