@@ -23,6 +23,8 @@ else:
 STEP_S = 10
 SLOTS = 8_640  # 24 hours
 MAX_NAME = 300
+FIRST = ("pea.page.", "pea.loop.lag", "process.")  # what the page cannot do without,
+KEPT_FREE = 64  # rows beyond the limit that only those get
 _MAGIC = b"PEAS1\n"
 _ROWS = 16  # to begin with; doubled as series come
 _MAX_FILE_BYTES = 1 << 30
@@ -41,7 +43,7 @@ class SeriesStore:
     """Series by name; a row of 8,640 32-bit floats each, NaN where nothing was sampled.
 
     Rule for too many: a series that has no sample in the last day gives its row to a new one; when there is none, the
-    new one is not kept and counted in ``overflowed``.
+    new one is not kept and counted in ``overflowed``. Other programs' series cannot crowd out those of the page.
     """
 
     def __init__(self, limit: int, path: Path | None = None) -> None:
@@ -49,6 +51,7 @@ class SeriesStore:
         self._path = path
         self._lock = threading.Lock()
         self._rows: dict[str, int] = {}
+        self._touched: dict[str, int] = {}  # the step of each series' newest sample
         self._data = np.full((0, SLOTS), np.nan, np.float32)
         self._slot = 0  # of the newest sample, in steps since 1970
         self.overflowed = 0
@@ -73,6 +76,7 @@ class SeriesStore:
             for name, value in values.items():
                 row = self._row(name[:MAX_NAME])
                 if row is not None:
+                    self._touched[name[:MAX_NAME]] = slot
                     with np.errstate(over="ignore"):
                         self._data[row, slot % SLOTS] = value
 
@@ -130,25 +134,26 @@ class SeriesStore:
         row = self._rows.get(name)
         if row is not None:
             return row
-        if len(self._rows) >= self._limit and not self._forget_one():
+        limit = self._limit + KEPT_FREE * name.startswith(FIRST)
+        if len(self._rows) >= limit and not self._forget_one():
             self.overflowed += 1
             return None
         taken = set(self._rows.values())
         row = next((n for n in range(len(self._data)) if n not in taken), None)
         if row is None:
             row = len(self._data)
-            more = min(max(row, _ROWS), max(self._limit - row, 1))
+            more = min(max(row, _ROWS), max(self._limit - row, 1))  # beyond the limit one by one
             self._data = np.concatenate([self._data, np.full((more, SLOTS), np.nan, np.float32)])
         self._data[row] = np.nan
         self._rows[name] = row
         return row
 
     def _forget_one(self) -> bool:
-        for name, row in self._rows.items():
-            if np.isnan(self._data[row]).all():
-                del self._rows[name]
-                return True
-        return False
+        dead = next((name for name, slot in self._touched.items() if slot <= self._slot - SLOTS), None)
+        if dead is None:
+            return False
+        del self._rows[dead], self._touched[dead]
+        return True
 
     def _advance(self, slot: int) -> None:
         """Empty the slots between the newest sample and ``slot``: they hold what was a day ago."""
@@ -166,7 +171,7 @@ class SeriesStore:
             at = len(_MAGIC) + 4
             size = int.from_bytes(body[len(_MAGIC) : at])
             head = msgspec.json.decode(body[at : at + size], type=_Head)
-            names = head.names[: self._limit]
+            names = head.names[: self._limit + KEPT_FREE]
             data = zstd.ZstdDecompressor().decompress(body[at + size :], len(head.names) * SLOTS * 4)
             values = np.frombuffer(data, np.float32).reshape(len(head.names), SLOTS)
         except (OSError, ValueError, zstd.ZstdError) as error:  # msgspec's errors are ValueErrors
@@ -174,6 +179,7 @@ class SeriesStore:
             return
         self._data = values[: len(names)].copy()
         self._rows = {name: row for row, name in enumerate(names)}
+        self._touched = dict.fromkeys(names, head.slot)
         self._slot = head.slot
 
 

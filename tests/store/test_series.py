@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pea.store.series import SLOTS, STEP_S, SeriesStore
+from pea.store.series import KEPT_FREE, SLOTS, STEP_S, SeriesStore
 
 T0 = 1_700_000_000.0
 
@@ -69,3 +69,26 @@ def test_series_survive_a_restart_and_a_broken_file_does_not_hurt(tmp_path: Path
         path.write_bytes(whole[:length])
         assert SeriesStore(10, path).names() == []
     assert not list(tmp_path.glob("*.new"))
+
+
+def test_the_pages_own_series_have_their_place():
+    """Whatever other programs send, what the page draws is still sampled; that too is bounded."""
+    store = SeriesStore(3)
+    store.sample(T0, {f"theirs.{number}": 1.0 for number in range(10)})
+    store.sample(T0, {f"pea.page.{number}": float(number) for number in range(KEPT_FREE + 5)})
+    assert store.read("pea.page.7", T0, T0)[1].tolist() == [7.0]
+    assert len(store) == KEPT_FREE + 3
+    assert store.overflowed == 7 + 5
+
+
+def test_a_series_read_from_the_file_can_die(tmp_path: Path):
+    """A row is free again a day after the last sample, also where that was in the life before."""
+    path = tmp_path / "series.bin"
+    first = SeriesStore(1, path)
+    first.sample(T0, {"old": 1.0})
+    first.save()
+    store = SeriesStore(1, path)
+    store.sample(T0 + STEP_S, {"new": 1.0})
+    assert store.names() == ["old"]
+    store.sample(T0 + SLOTS * STEP_S, {"new": 1.0})
+    assert store.names() == ["new"]
