@@ -60,6 +60,13 @@ class RuntimeSettings(_Section, frozen=True):
     history_size: Bytes = Bytes(64 << 20)
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     agents: tuple[str, ...] = ()  # empty: every installed agent
+    replicas: dict[str, Annotated[int, msgspec.Meta(ge=1, le=100)]] = {}  # instances behind one agent's name
+    restarts: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 5  # of a failed agent within the window; 0: never
+    restart_window: Seconds = Seconds(600.0)
+    restart_base: Seconds = Seconds(0.5)
+    restart_cap: Seconds = Seconds(30.0)
+    health_interval: Seconds = Seconds(10.0)  # 0: agents are not watched
+    health_failures: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 3  # checks in a row without answer
     policies: dict[str, Policy] = {}  # by agent, by capability, or "*"; see pea.config.policies
     chaos: tuple[str, ...] = ()  # faults put in on purpose, as `slow:travel=800ms`; see pea.runtime.chaos
 

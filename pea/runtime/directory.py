@@ -18,6 +18,7 @@ class AgentState(enum.StrEnum):
     STARTING = "starting"  # its `start` has not returned yet
     READY = "ready"  # it takes calls
     FAILED = "failed"  # it could not be loaded or started; ``reason`` says why
+    ABANDONED = "abandoned"  # it failed again and again, and is not started any more
     STOPPED = "stopped"  # it was shut down
 
 
@@ -31,6 +32,8 @@ class AgentRecord(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     start_s: float | None = None
     order: int = 0
+    replicas: int = 1  # instances behind the name
+    ready: int = 0  # of them in service
 
 
 class Directory:
@@ -46,7 +49,9 @@ class Directory:
             },
             order=lambda record: record.order,
         )
-        self._agents: dict[str, Agent] = {}
+        self._agents: dict[str, list[Agent]] = {}
+        self._out: dict[tuple[str, int], tuple[AgentState, str]] = {}  # replicas out of service, and why
+        self._replicas: dict[str, list[Capability]] = {}
         self.capabilities: dict[str, Capability] = {}
 
     def add(self, agent: Agent) -> AgentRecord:
@@ -62,6 +67,7 @@ class Directory:
             if holder is not None:
                 raise PeaError(f"{capability.name} is offered by agent {holder.agent!r} already", where=kind)
         self.capabilities.update((capability.name, capability) for capability in offered)
+        self._replicas.update((capability.name, [capability]) for capability in offered)
         record = AgentRecord(
             name=agent.name,
             type=kind,
@@ -70,8 +76,22 @@ class Directory:
             order=len(self.records),
         )
         self.records.add(record)
-        self._agents[agent.name] = agent
+        self._agents[agent.name] = [agent]
         return record
+
+    def add_replica(self, agent: Agent) -> AgentRecord:
+        """Take in one more instance of an agent; PeaError when it is of another type."""
+        first = self.agent(agent.name)
+        if type(agent) is not type(first):
+            kind = f"{type(agent).__module__}:{type(agent).__qualname__}"
+            raise PeaError(f"a replica of {agent.name!r} must be of its type, {type(first).__qualname__}", where=kind)
+        for capability in capabilities(agent):
+            self._replicas[capability.name].append(capability)
+        self._agents[agent.name].append(agent)
+        old = self.record(agent.name)
+        new = msgspec.structs.replace(old, replicas=old.replicas + 1)
+        self.records.replace(new)
+        return new
 
     def add_failed(self, name: str, kind: str, reason: str) -> None:
         """Record an agent that could not even be loaded, so that it is missed by name."""
@@ -90,8 +110,57 @@ class Directory:
         self.records.replace(new)
         return new
 
+    def up(self, name: str, number: int, *, start_s: float) -> AgentRecord:
+        """Replica ``number`` is in service; so is its agent, then."""
+        self._out.pop((name, number), None)
+        return self._count(name, start_s)
+
+    def down(
+        self,
+        name: str,
+        number: int,
+        reason: str,
+        *,
+        state: AgentState = AgentState.FAILED,
+        start_s: float | None = None,
+    ) -> AgentRecord:
+        """Replica ``number`` is out of service; its agent is when all of them are."""
+        self._out[name, number] = (state, reason)
+        return self._count(name, start_s)
+
+    def reason(self, name: str, number: int) -> str | None:
+        """Why this replica is out of service; None when it is not."""
+        out = self._out.get((name, number))
+        return None if out is None else out[1]
+
+    def states(self, name: str) -> list[tuple[AgentState, str | None]]:
+        """The state of each replica of an agent, and why it is out of service."""
+        record = self.record(name)
+        other = AgentState.READY if record.state is not AgentState.STOPPED else AgentState.STOPPED
+        return [self._out.get((name, number), (other, None)) for number in range(1, record.replicas + 1)]
+
+    def _count(self, name: str, start_s: float | None) -> AgentRecord:
+        old = self.record(name)
+        out = [self._out[name, number] for number in range(1, old.replicas + 1) if (name, number) in self._out]
+        ready = old.replicas - len(out)
+        given_up = all(state is AgentState.ABANDONED for state, _ in out)
+        worst = AgentState.ABANDONED if given_up else AgentState.FAILED
+        new = msgspec.structs.replace(
+            old,
+            state=AgentState.READY if ready else worst,
+            reason=None if ready or not out else out[-1][1],
+            start_s=old.start_s if start_s is None else start_s,
+            ready=ready,
+        )
+        self.records.replace(new)
+        return new
+
     def agent(self, name: str) -> Agent:
-        """The agent of this name; UnknownAgent when there is none that was loaded."""
+        """The agent of this name, the first of its replicas; UnknownAgent when there is none that was loaded."""
+        return self.agents(name)[0]
+
+    def agents(self, name: str) -> list[Agent]:
+        """All replicas of the agent of this name; UnknownAgent when there is none that was loaded."""
         found = self._agents.get(name)
         if found is None:
             raise UnknownAgent(f"no agent is called {name!r}", fix=did_you_mean(name, self._agents))
@@ -125,7 +194,11 @@ class Directory:
 
         Raises as `capability` does.
         """
-        return [(None, self.capability(name))]
+        found = self.capability(name)
+        every = self._replicas[name]
+        if len(every) == 1:
+            return [(None, found)]
+        return [(number, one) for number, one in enumerate(every, 1) if (found.agent, number) not in self._out]
 
     def _unknown(self, name: str) -> PeaError:
         # The agent that would offer it may have failed to load, and then its capabilities are not known.

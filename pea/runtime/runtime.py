@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -12,19 +13,19 @@ from typing import Any, Self
 import msgspec
 
 from pea.config import Settings, load
-from pea.errors import PeaError
+from pea.errors import ConfigError, PeaError, did_you_mean
 from pea.runtime import discovery
 from pea.runtime.agent import Agent
 from pea.runtime.cache_metrics import observe_caches
-from pea.runtime.context import Context
 from pea.runtime.deadline import NEVER
 from pea.runtime.directory import AgentRecord, AgentState, Directory
 from pea.runtime.dispatch import Dispatcher
 from pea.runtime.journal import Journal, Remembered
+from pea.runtime.policy import check_policies
+from pea.runtime.policy.observe import observe_policies
 from pea.runtime.scheduler import Scheduler
+from pea.runtime.supervisor import HEALTH_TIMEOUT_S, Supervisor
 from pea.telemetry import Telemetry, get_logger, names
-
-HEALTH_TIMEOUT_S = 1.0
 
 log = get_logger("pea.runtime")
 
@@ -57,6 +58,7 @@ class Runtime:
         self.telemetry = Telemetry(self.settings) if telemetry is None else telemetry
         self.started_s: float | None = None
         self._owns_telemetry = telemetry is None
+        self.supervisor: Supervisor | None = None
         self._given = None if agents is None else list(agents)
         self._dispatcher: Dispatcher | None = None
         self._scheduler: Scheduler | None = None
@@ -115,10 +117,12 @@ class Runtime:
         self._dispatcher = Dispatcher(self.settings, self.directory, tracer)
         self._scheduler = Scheduler(self.settings.runtime, self.directory, self._dispatcher, tracer)
         agents = self._load() if self._given is None else self._given
-        added = [record for agent in agents if (record := self._add(agent)) is not None]
+        added = [record for agent in self._with_replicas(agents) if (record := self._add(agent)) is not None]
         if self.settings.runtime.chaos:
             self._put_in_faults()
-        await asyncio.gather(*(self._start_agent(record.name) for record in added))
+        self._check_policies()
+        self.supervisor = Supervisor(self.directory, self._dispatcher, tracer, self.settings.runtime)
+        await self.supervisor.start([record.name for record in added])
         await self._restore()
         self._observe()
         self.started_s = time.perf_counter() - began
@@ -133,8 +137,8 @@ class Runtime:
             await asyncio.wait([self._restoring])
         if self.journal is not None:
             await self.journal.close()
-        running = [record.name for record in self.directory.records.where(state=AgentState.READY)]
-        await asyncio.gather(*(self._stop_agent(name, grace) for name in running))
+        if self.supervisor is not None:
+            await self.supervisor.stop(grace)
         if self._dispatcher is not None:
             await self._dispatcher.aclose()
         if self._owns_telemetry:
@@ -185,42 +189,34 @@ class Runtime:
         return agents
 
     def _add(self, agent: Agent) -> AgentRecord | None:
+        """The record of an agent that is new; None for one more replica, or one that cannot be used."""
         try:
+            if agent.name in self.settings.runtime.replicas and agent.name in self.directory.records:
+                self.directory.add_replica(agent)
+                return None
             return self.directory.add(agent)
         except PeaError as error:
             self.directory.add_failed(agent.name, error.where or "", error.what)
             log.error("agent cannot be used", agent=agent.name, reason=str(error))
             return None
 
-    async def _start_agent(self, name: str) -> None:
-        agent = self.directory.agent(name)
-        limit = float(self.settings.runtime.start_timeout)
-        began = time.perf_counter()
-        state, reason = AgentState.READY, None
-        try:
-            with self.telemetry.tracer.span(f"{names.SPAN_AGENT_START} {name}", {names.GEN_AI_AGENT_NAME: name}):
-                deadline = asyncio.get_running_loop().time() + limit
-                ctx = Context(self.dispatcher, name, "start", deadline)
-                async with asyncio.timeout(limit):
-                    await agent.start(ctx)
-        except TimeoutError:
-            state, reason = AgentState.FAILED, f"did not start within {limit:g} s"
-        except Exception as error:  # noqa: BLE001 - whatever an agent raises, the others start
-            state = AgentState.FAILED
-            reason = str(error) if isinstance(error, PeaError) else f"{type(error).__name__}: {error}"
-        self.directory.change(name, state, reason=reason, start_s=time.perf_counter() - began)
-        self.dispatcher.forget_routes()
-        if reason is not None:
-            log.error("agent failed to start", agent=name, reason=reason)
+    def _with_replicas(self, agents: Iterable[Agent]) -> list[Agent]:
+        """The agents, and further instances of those that are to have replicas and were not given with them."""
+        wanted, known = self.settings.runtime.replicas, list(agents)
+        given = Counter(agent.name for agent in known)
+        for name in wanted:
+            if name not in given and self._given is not None:
+                raise ConfigError(
+                    f"no agent is called {name!r}", where="runtime.replicas", fix=did_you_mean(name, given)
+                )
+        more = [type(one)() for one in known for _ in range(given[one.name], wanted.get(one.name, 1))]
+        return known + more
 
-    async def _stop_agent(self, name: str, grace_s: float) -> None:
-        self.directory.change(name, AgentState.STOPPED)
-        self.dispatcher.forget_routes()
-        try:
-            async with asyncio.timeout(grace_s):
-                await self.directory.agent(name).stop()
-        except Exception as error:  # noqa: BLE001 - an agent that cannot stop must not keep the others from it
-            log.warning("agent did not stop cleanly", agent=name, reason=f"{type(error).__name__}: {error}")
+    def _check_policies(self) -> None:
+        records = list(self.directory.records)
+        unloaded = any(not record.capabilities for record in records if record.state is AgentState.FAILED)
+        known = [record.name for record in records]
+        check_policies(self.settings.runtime, self.directory.capabilities, known, unloaded=unloaded)
 
     def _observe(self) -> None:
         """What is read when metrics are collected rather than folded from spans."""
@@ -241,6 +237,7 @@ class Runtime:
                 names.METRIC_JOURNAL_TASKS,
                 lambda: [({names.PEA_JOURNAL_OUTCOME: outcome}, count) for outcome, count in outcomes.items()],
             )
+        observe_policies(gauge, self.dispatcher, scheduler.admission, self.supervisor, records)
         gauge(names.METRIC_TASK_QUEUED, lambda: [({}, scheduler.queued)])
         gauge(names.METRIC_TASK_ACTIVE, lambda: [({}, scheduler.running)])
         gauge(

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 PEA_AGENT_STATE: Final = "pea.agent.state"
 """Where the agent stands in its life."""
-PEA_AGENT_STATE_VALUES: Final = ("starting", "ready", "failed", "stopped")
+PEA_AGENT_STATE_VALUES: Final = ("starting", "ready", "failed", "abandoned", "stopped")
 PEA_ALERT_RULE: Final = "pea.alert.rule"
 """The alert rule's name."""
 PEA_ALERT_SEVERITY: Final = "pea.alert.severity"
@@ -76,6 +76,9 @@ PEA_TASK_ID: Final = "pea.task.id"
 PEA_TASK_PRIORITY: Final = "pea.task.priority"
 """How soon the task is taken from the queue."""
 PEA_TASK_PRIORITY_VALUES: Final = ("low", "normal", "high", "critical")
+PEA_TASK_REFUSAL: Final = "pea.task.refusal"
+"""Why a task was not taken in."""
+PEA_TASK_REFUSAL_VALUES: Final = ("full", "late", "shed")
 PEA_TASK_RUN: Final = "pea.task.run"
 """Which run of the task this is, counted from 1; more than one after a crash, a shutdown or an approval."""
 PEA_TASK_STATUS: Final = "pea.task.status"
@@ -141,6 +144,8 @@ SPAN_CONNECTOR: Final = "connector"
 
 # Span events
 
+EVENT_AGENT_ABANDONED: Final = "pea.agent.abandoned"
+"""An agent, or a replica of one, is not started any more."""
 EVENT_BREAKER_TRANSITION: Final = "pea.breaker.transition"
 """A circuit breaker changed its state; on the attempt during which it did."""
 EVENT_FALLBACK: Final = "pea.fallback"
@@ -160,6 +165,8 @@ METRIC_AGENT_CALL_DURATION: Final = "pea.agent.call.duration"
 """How long attempts of calls to agents took. (s)"""
 METRIC_AGENT_MEMORY: Final = "pea.agent.memory"
 """Bytes accounted to an agent in caches, histories and queues. (By)"""
+METRIC_AGENT_RESTARTS: Final = "pea.agent.restarts"
+"""How often a failed agent was started again. (1)"""
 METRIC_AGENT_START_DURATION: Final = "pea.agent.start.duration"
 """How long agents took to start. (s)"""
 METRIC_AGENT_STATE: Final = "pea.agent.state"
@@ -168,6 +175,8 @@ METRIC_ALERT_DETECTION_TIME: Final = "pea.alert.detection.time"
 """From the first reading beyond the bound until the alert fired, of its latest occurrence. (s)"""
 METRIC_ALERT_STATE: Final = "pea.alert.state"
 """0 when the alert is inactive, 1 pending, 2 firing. (1)"""
+METRIC_BREAKER_REFUSED: Final = "pea.breaker.refused"
+"""Calls that a circuit breaker did not let through. ({call})"""
 METRIC_BREAKER_STATE: Final = "pea.breaker.state"
 """0 when the circuit breaker is closed, 1 half-open, 2 open. (1)"""
 METRIC_CACHE_EVICTIONS: Final = "pea.cache.evictions"
@@ -210,10 +219,14 @@ METRIC_TASK_ACTIVE: Final = "pea.task.active"
 """Tasks that are being worked on. ({task})"""
 METRIC_TASK_DURATION: Final = "pea.task.duration"
 """How long tasks took, waiting included. (s)"""
+METRIC_TASK_LIMIT: Final = "pea.task.limit"
+"""How many tasks may be worked on at once; it adapts. ({task})"""
 METRIC_TASK_QUEUE_DURATION: Final = "pea.task.queue.duration"
 """How long tasks waited for a free place. (s)"""
 METRIC_TASK_QUEUED: Final = "pea.task.queued"
 """Tasks that wait for a free place. ({task})"""
+METRIC_TASK_REFUSED: Final = "pea.task.refused"
+"""Tasks that were not taken in. ({task})"""
 METRIC_TELEMETRY_DRAIN_DURATION: Final = "pea.telemetry.drain.duration"
 """How long slices of the drain held the event loop. (s)"""
 METRIC_TELEMETRY_SPANS: Final = "pea.telemetry.spans"
@@ -285,6 +298,15 @@ METRICS: Final[dict[str, Metric]] = {
         span="",
         span_kind="",
     ),
+    METRIC_AGENT_RESTARTS: Metric(
+        name="pea.agent.restarts",
+        instrument="counter",
+        unit="1",
+        brief="How often a failed agent was started again.",
+        labels=(GEN_AI_AGENT_NAME,),
+        span="",
+        span_kind="",
+    ),
     METRIC_AGENT_START_DURATION: Metric(
         name="pea.agent.start.duration",
         instrument="histogram",
@@ -318,6 +340,15 @@ METRICS: Final[dict[str, Metric]] = {
         unit="1",
         brief="0 when the alert is inactive, 1 pending, 2 firing.",
         labels=(PEA_ALERT_RULE, PEA_ALERT_SEVERITY, GEN_AI_AGENT_NAME),
+        span="",
+        span_kind="",
+    ),
+    METRIC_BREAKER_REFUSED: Metric(
+        name="pea.breaker.refused",
+        instrument="counter",
+        unit="{call}",
+        brief="Calls that a circuit breaker did not let through.",
+        labels=(PEA_BREAKER_NAME, GEN_AI_AGENT_NAME),
         span="",
         span_kind="",
     ),
@@ -510,6 +541,15 @@ METRICS: Final[dict[str, Metric]] = {
         span=SPAN_TASK,
         span_kind="",
     ),
+    METRIC_TASK_LIMIT: Metric(
+        name="pea.task.limit",
+        instrument="gauge",
+        unit="{task}",
+        brief="How many tasks may be worked on at once; it adapts.",
+        labels=(),
+        span="",
+        span_kind="",
+    ),
     METRIC_TASK_QUEUE_DURATION: Metric(
         name="pea.task.queue.duration",
         instrument="histogram",
@@ -525,6 +565,15 @@ METRICS: Final[dict[str, Metric]] = {
         unit="{task}",
         brief="Tasks that wait for a free place.",
         labels=(),
+        span="",
+        span_kind="",
+    ),
+    METRIC_TASK_REFUSED: Metric(
+        name="pea.task.refused",
+        instrument="counter",
+        unit="{task}",
+        brief="Tasks that were not taken in.",
+        labels=(PEA_TASK_PRIORITY, PEA_TASK_REFUSAL),
         span="",
         span_kind="",
     ),
