@@ -102,8 +102,9 @@ def _is_plain(value: Any, depth: int) -> bool:
 
 
 def _is_array(value: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and type(value) is numpy.ndarray and not value.dtype.hasobject
+    # While a thread imports numpy the module is there without its names; until it is done there are no arrays.
+    kind = getattr(sys.modules.get("numpy"), "ndarray", None)
+    return kind is not None and type(value) is kind and not value.dtype.hasobject
 
 
 def _hold_array(value: Any) -> tuple[Any, Open | None, int]:

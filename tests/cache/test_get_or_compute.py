@@ -1,6 +1,8 @@
 """One computation per key, its value to all who wait, and never a changed or doomed one to others."""
 
 import asyncio
+import sys
+from types import ModuleType
 
 import msgspec
 import numpy as np
@@ -187,6 +189,12 @@ async def test_arrays_are_read_only(make_caches):
     assert got[0] == 0
     with pytest.raises(ValueError, match="WRITEABLE"):
         got.setflags(write=True)
+
+
+async def test_numpy_may_be_half_imported(make_caches, monkeypatch):
+    """While another thread imports numpy, its module is there without what is in it: values are kept all the same."""
+    monkeypatch.setitem(sys.modules, "numpy", ModuleType("numpy"))
+    assert make_caches().namespace("calendar").put("day", {"a": [1]})
 
 
 async def test_what_cannot_be_held_is_handed_over(make_caches):
