@@ -11,7 +11,7 @@ from aiohttp import web
 
 from pea.service.chronicle import chronicle_of
 from pea.service.jaeger_metrics import CALLS, ERRORS, MIN_STEP_MS, Family, latencies, metric_family, window_of
-from pea.service.jaeger_otlp import otlp_traces, summary
+from pea.service.jaeger_otlp import orphan_count, otlp_traces, summary
 from pea.service.jaeger_params import (
     MAX_TRACE_IDS,
     BadJaegerParameter,
@@ -24,10 +24,19 @@ from pea.service.jaeger_shapes import Envelope, Fault, jaeger_trace, trace_text
 from pea.service.operation import JSON, Answer, Handler, Header, Operation
 from pea.store import SpanStore
 
+WARNING = "Pea-Warning"  # the newer interface has no field for it, so it is said in a header
+STOPPED_EARLY = "the search stopped early: narrow it by time or service"
 _DAY_MS = 86_400_000
+_SUMMED, _SUMMED_SPANS = 100, 500  # summaries of a list, and spans of a trace, that are looked into for orphans
 _encode = msgspec.json.Encoder().encode
 
 Read = Callable[[SpanStore], Any]
+
+
+class Partial(msgspec.Struct, frozen=True):
+    """What was found by a search that stopped before it had looked at everything."""
+
+    body: Any
 
 
 class _NotFound(Exception):
@@ -56,13 +65,21 @@ def modern(make: Callable[[web.Request, Parameters], Read]) -> Handler:
     async def handler(request: web.Request) -> web.Response:
         try:
             read = make(request, Parameters(request.query.items()))
-            body = await chronicle_of(request).ask(lambda store: _encode(read(store)))
+            body, partial = await chronicle_of(request).ask(lambda store: _modern_body(read(store)))
         except (BadJaegerParameter, _NotFound) as error:
             status = 404 if isinstance(error, _NotFound) else 400
             return _answer(_encode({"error": {"httpCode": status, "message": str(error)}}), status)
-        return _answer(body)
+        answer = _answer(body)
+        if partial:
+            answer.headers[WARNING] = STOPPED_EARLY
+        return answer
 
     return handler
+
+
+def _modern_body(found: Any) -> tuple[bytes, bool]:
+    partial = isinstance(found, Partial)
+    return _encode(found.body if partial else found), partial
 
 
 def _services(request: web.Request, given: Parameters) -> Read:
@@ -110,7 +127,7 @@ def _traces(request: web.Request, given: Parameters) -> Read:
         found = store.search(query)
         traces = store.get_many(row.trace_id for row in found.traces)
         complete = found.complete and len(traces) == len(found.traces)
-        faults = None if complete else [Fault(msg="the search stopped early: narrow it by time or service")]
+        faults = None if complete else [Fault(msg=STOPPED_EARLY)]
         return Envelope(list(map(jaeger_trace, traces)), errors=faults)
 
     return read
@@ -182,11 +199,14 @@ def _v3_traces(request: web.Request, given: Parameters) -> Read:
     del request
     query = modern_query(given)
 
-    def read(store: SpanStore) -> dict[str, Any]:
-        traces = store.get_many(row.trace_id for row in store.search(query).traces)
+    def read(store: SpanStore) -> dict[str, Any] | Partial:
+        found = store.search(query)
+        traces = store.get_many(row.trace_id for row in found.traces)
+        complete = found.complete and len(traces) == len(found.traces)
         if not traces:
-            raise _NotFound("No traces found")
-        return {"result": otlp_traces(traces)}
+            raise _NotFound("No traces found" if complete else STOPPED_EARLY)
+        body = {"result": otlp_traces(traces)}
+        return body if complete else Partial(body)
 
     return read
 
@@ -208,7 +228,15 @@ def _v3_trace(request: web.Request, given: Parameters) -> Read:
 def _v3_summaries(request: web.Request, given: Parameters) -> Read:
     del request
     query = modern_query(given)
-    return lambda store: {"summaries": [summary(row) for row in store.search(query).traces]}
+
+    def read(store: SpanStore) -> dict[str, Any] | Partial:
+        found = store.search(query)
+        looked_into = [row.trace_id for row in found.traces[:_SUMMED] if row.spans <= _SUMMED_SPANS]
+        orphans = {spans[0].trace_id: orphan_count(spans) for spans in store.get_many(looked_into)}
+        body = {"summaries": [summary(row, orphans.get(row.trace_id, 0)) for row in found.traces]}
+        return body if found.complete else Partial(body)
+
+    return read
 
 
 def _answer(body: bytes, status: int = 200) -> web.Response:
@@ -223,7 +251,8 @@ def _get(path: str, handler: Handler, name: str, summary: str, *problems: int, *
         name=name,
         tag="jaeger",
         summary=summary,
-        description="In the shape of Jaeger's query API, errors too; its parameters are read as Jaeger reads them.",
+        description="In the shape of Jaeger's query API, errors too; its parameters are read as Jaeger reads them."
+        f" Where its shape cannot say that a search stopped early, the header {WARNING} does.",
         parameters={key: Header(key, what, {"type": "string"}) for key, what in parameters.items()},
         answers={200: Answer("In Jaeger's shape.", dict)},
         problems=problems,

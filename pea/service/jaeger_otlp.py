@@ -30,7 +30,13 @@ def otlp_traces(traces: Iterable[Sequence[SpanRecord]]) -> dict[str, Any]:
     return {"resourceSpans": resources}
 
 
-def summary(row: TraceRow) -> dict[str, Any]:
+def orphan_count(spans: Sequence[SpanRecord]) -> int:
+    """Spans whose parent is not in the trace: it is incomplete, or part of it is somewhere else."""
+    here = {span.span_id for span in spans}
+    return sum(bool(span.parent_id) and span.parent_id not in here for span in spans)
+
+
+def summary(row: TraceRow, orphans: int = 0) -> dict[str, Any]:
     """A trace in ``/api/v3/trace-summaries``; proto3's JSON leaves out what is zero."""
     return _without_empty(
         traceId=f"{row.trace_id:032x}",
@@ -40,6 +46,7 @@ def summary(row: TraceRow) -> dict[str, Any]:
         maxEndTimeUnixNano=str(row.end_ns),
         spanCount=row.spans,
         errorSpanCount=row.errors,
+        orphanSpanCount=orphans,
         services=[
             _without_empty(name=name, spanCount=spans, errorSpanCount=errors)
             for name, (spans, errors) in sorted(row.services.items())

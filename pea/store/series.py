@@ -117,18 +117,28 @@ class SeriesStore:
         with self._lock:
             used = sorted(self._rows.items(), key=lambda item: item[1])
             head = msgspec.json.encode(_Head(self._slot, [name for name, _ in used]))
-            data = self._data[[row for _, row in used]].tobytes()
-        body = _MAGIC + len(head).to_bytes(4) + head + zstd.compress(data, 1)
+            saved = self._slot
         temporary = self._path.with_name(self._path.name + ".new")
+        packer = zstd.ZstdCompressor(1)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as file:
-                file.write(body)
+                file.write(_MAGIC + len(head).to_bytes(4) + head)
+                for _, row in used:  # row by row: a copy of all would stay with the allocator for good
+                    file.write(packer.compress(self._row_at(row, saved).tobytes()))
+                file.write(packer.flush())
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._path)
         except OSError as error:
             _log.warning("the series could not be saved to %s: %s", self._path, error)
+
+    def _row_at(self, row: int, slot: int) -> npt.NDArray[np.float32]:
+        """A copy of a row as it stood at ``slot``: what has been sampled since stands where the oldest was."""
+        with self._lock:
+            values: npt.NDArray[np.float32] = self._data[row].copy()
+            values[np.arange(slot + 1, min(self._slot, slot + SLOTS) + 1) % SLOTS] = np.nan
+        return values
 
     def _row(self, name: str) -> int | None:
         row = self._rows.get(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -19,7 +20,7 @@ from pea.config import Seconds, Settings, StoreSettings
 from pea.service import jaeger
 from pea.service.chronicle import HOLDER, Holder
 from pea.service.jaeger_params import BadJaegerParameter, Parameters, trace_id_of
-from pea.store import Chronicle
+from pea.store import Chronicle, Found, SpanStore
 from pea.telemetry.record import ERROR, LinkTo, Origin, SpanRecord
 
 T0 = 1_700_000_000_000_000_000
@@ -391,3 +392,31 @@ def test_trace_ids_in_every_form():
     assert trace_id_of("ASNFZ4mrze8BI0VniavN7w") == TRACE
     with pytest.raises(BadJaegerParameter):
         trace_id_of("0" * 33)
+
+
+async def test_a_summary_says_what_is_missing(client: TestClient):
+    """A span whose parent is not in the trace makes it one with orphans; a whole trace has none."""
+    chronicle = client.server.app[HOLDER].chronicle
+    chronicle.inlet.put([msgspec.structs.replace(SPANS[1], trace_id=0xDEF, parent_id=77)])
+    await asyncio.to_thread(chronicle.flush)
+    query = {"query__startTimeMin": "2023-11-14T00:00:00Z", "query__startTimeMax": "2023-11-16T00:00:00Z"}
+    answer = await get(client, "/api/v3/trace-summaries", **query)
+    orphans = {summary["traceId"]: summary.get("orphanSpanCount", 0) for summary in answer["summaries"]}
+    assert orphans == {f"{0xDEF:032x}": 1, f"{TRACE:032x}": 0, f"{OTHER:032x}": 0}
+
+
+@pytest.mark.parametrize("path", ["traces", "trace-summaries"])
+async def test_a_search_that_stopped_early_says_so(client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str):
+    """What was found is answered as always, and a header says that there may be more."""
+    query = {"query.startTimeMin": "2023-11-14T00:00:00Z", "query.startTimeMax": "2023-11-16T00:00:00Z"}
+    whole = await client.get(f"/api/v3/{path}", params=query)
+    assert jaeger.WARNING not in whole.headers
+    look = SpanStore.search
+    monkeypatch.setattr(SpanStore, "search", lambda store, query: Found(look(store, query).traces, complete=False))
+    part = await client.get(f"/api/v3/{path}", params=query)
+    assert part.headers[jaeger.WARNING] == jaeger.STOPPED_EARLY
+    assert await part.json() == await whole.json()
+    monkeypatch.setattr(SpanStore, "search", lambda *_: Found((), complete=False))
+    nothing = await client.get("/api/v3/traces", params=query)
+    assert nothing.status == 404
+    assert (await nothing.json())["error"]["message"] == jaeger.STOPPED_EARLY
