@@ -26,12 +26,15 @@ class Suite(msgspec.Struct, frozen=True):
     seconds: int
     takes_data: bool = False
     takes_minutes: bool = False
+    takes_kills: bool = False
 
-    def run(self, data: Path | None, minutes: float | None = None) -> Sequence[Line | Figure]:
+    def run(self, data: Path | None, minutes: float | None = None, kills: int | None = None) -> Sequence[Line | Figure]:
         """Measure. Raises ImportError when a peer is not installed, ConfigError when there is no data."""
         measure: Callable[..., Sequence[Line | Figure]] = getattr(import_module(self.module), self.function)
         if self.takes_minutes and minutes is not None:
             return measure(minutes)
+        if self.takes_kills:
+            return measure(kills)
         return measure(data) if self.takes_data else measure()
 
 
@@ -44,10 +47,20 @@ SUITES = {
         Suite("http", "a traced route beside bare aiohttp", "pea.bench.http", "http", 45),
         Suite("start", "process start to /readyz, and memory", "pea.bench.start", "start", 20),
         Suite("cache", "the cache tiers beside other caches", "pea.bench.cache", "cache", 60, takes_data=True),
+        Suite("cache-faults", "Redis hung, killed and restarted under load", "pea.bench.cache_faults", "cache_faults", 15),
         Suite("detect", "alerts: faults found, false alarms, causes", "pea.bench.detect", "detect", 720),
         Suite("store", "the span store with a million spans", "pea.bench.store", "store", 90),
         Suite("memory", "memory over an hour's worth of work", "pea.bench.memory", "memory", 90),
         Suite("soak", "the service under load, killed half way", "pea.bench.soak", "soak", 140, takes_minutes=True),
+        Suite("journal", "what a promise costs beside an fsync", "pea.bench.journal", "journal", 20),
+        Suite(
+            "crash",
+            "300 times kill -9: no task lost, none done twice",
+            "pea.bench.crash",
+            "crash",
+            400,
+            takes_kills=True,
+        ),
         Suite(
             "baseline",
             "learned baselines on labelled and on normal series",
