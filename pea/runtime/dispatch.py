@@ -24,6 +24,7 @@ from pea.runtime.contract import Capability
 from pea.runtime.deadline import DeadlineTable
 from pea.runtime.directory import Directory
 from pea.runtime.policy.balance import Load
+from pea.runtime.policy.breaker import BreakerView
 from pea.runtime.policy.route import Guards, Route
 from pea.telemetry import Tracer, get_logger, names
 from pea.version import __version__
@@ -108,6 +109,10 @@ class Dispatcher:
         route = Route(replicas, self, self.guards, self._tracer, self._deadlines, self.clock)
         self._routes[name] = route
         return route
+
+    def breakers(self, agent: str | None = None) -> list[BreakerView]:
+        """The circuit breakers of what has been called, of one agent or of all."""
+        return self.guards.views(self.clock(), agent)
 
     def loads(self) -> dict[str, tuple[Load, ...]]:
         """How the replicas of what has been called stand, by capability; only where there are several."""

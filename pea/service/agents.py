@@ -9,7 +9,8 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from pea.runtime import AgentRecord, AgentState, Capability, Health
+from pea.runtime import AgentRecord, AgentState, Capability, Health, Runtime
+from pea.runtime.policy import BreakerState, BreakerView
 from pea.service.json_answer import json_answer
 from pea.service.operation import Answer, Header, Operation
 from pea.service.schemas import input_and_output
@@ -39,8 +40,34 @@ class HealthJson(msgspec.Struct, frozen=True):
     check_ms: Milliseconds
 
 
+class BreakerJson(msgspec.Struct, frozen=True, kw_only=True):
+    """The circuit breaker of one capability; ``calls`` and ``failure_rate`` are of its window."""
+
+    capability: str
+    replica: int | None
+    state: BreakerState
+    calls: int
+    failure_rate: Annotated[float, Meta(ge=0, le=1)]
+    refused: int
+    retry_in_ms: Milliseconds
+
+
+class ReplicaJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One of an agent's instances. ``calls``, ``outstanding`` and ``latency_ms`` are what the choice goes by."""
+
+    replica: int
+    state: AgentState
+    reason: str | None
+    calls: int
+    outstanding: int
+    latency_ms: Milliseconds
+
+
 class AgentJson(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent. ``reason`` says why it is not in service; ``figures`` is null until it was called."""
+    """An agent. ``reason`` says why it is not in service; ``figures`` is null until it was called.
+
+    ``breakers`` has those of its capabilities that were called, ``replicas`` is empty for an agent of one instance.
+    """
 
     name: str
     type: str
@@ -50,6 +77,9 @@ class AgentJson(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: tuple[str, ...]
     health: HealthJson
     figures: Figures | None
+    restarts: int
+    replicas: list[ReplicaJson]
+    breakers: list[BreakerJson]
 
 
 class AgentDetail(AgentJson, frozen=True, kw_only=True):
@@ -92,7 +122,7 @@ async def listing(request: web.Request) -> web.Response:
     whole = {found.agent: _figures(found) for found in measured if not found.capability}
     healths = await asyncio.gather(*(runtime.health(record.name) for record in records))
     shown = [
-        AgentJson(**_common(record, health), figures=whole.get(record.name))
+        AgentJson(**_common(runtime, record, health), figures=whole.get(record.name))
         for record, health in zip(records, healths, strict=True)
     ]
     return json_answer(AgentList(shown))
@@ -106,7 +136,7 @@ async def show(request: web.Request) -> web.Response:
     figures = {found.capability: _figures(found) for found in measured}
     whole = figures.pop("", None)
     health = await runtime.health(record.name)
-    return json_answer(AgentDetail(**_common(record, health), figures=whole, by_capability=figures))
+    return json_answer(AgentDetail(**_common(runtime, record, health), figures=whole, by_capability=figures))
 
 
 async def capabilities(request: web.Request) -> web.Response:
@@ -133,8 +163,11 @@ def _capability(capability: Capability, state: State) -> CapabilityJson:
     )
 
 
-def _common(record: AgentRecord, health: Health) -> dict[str, Any]:
+def _common(runtime: Runtime, record: AgentRecord, health: Health) -> dict[str, Any]:
     return {
+        "restarts": 0 if runtime.supervisor is None else runtime.supervisor.restarts(record.name),
+        "replicas": _replicas(runtime, record) if record.replicas > 1 else [],
+        "breakers": [_breaker(view) for view in runtime.dispatcher.breakers(record.name)],
         "name": record.name,
         "type": record.type,
         "state": record.state,
@@ -143,6 +176,37 @@ def _common(record: AgentRecord, health: Health) -> dict[str, Any]:
         "capabilities": record.capabilities,
         "health": HealthJson(health.problem, _ms(health.check_s)),
     }
+
+
+def _breaker(view: BreakerView) -> BreakerJson:
+    return BreakerJson(
+        capability=view.capability,
+        replica=view.replica,
+        state=view.state,
+        calls=view.calls,
+        failure_rate=round(view.failure_rate, 6),
+        refused=view.refused,
+        retry_in_ms=_ms(view.retry_in_s),
+    )
+
+
+def _replicas(runtime: Runtime, record: AgentRecord) -> list[ReplicaJson]:
+    """Each replica with its load over all capabilities; its latency is that of the slowest of them."""
+    loads = [load for name in record.capabilities for load in runtime.dispatcher.loads().get(name, ())]
+    shown: list[ReplicaJson] = []
+    for number, (state, reason) in enumerate(runtime.directory.states(record.name), 1):
+        own = [load for load in loads if load.replica == number]
+        shown.append(
+            ReplicaJson(
+                replica=number,
+                state=state,
+                reason=reason,
+                calls=sum(load.calls for load in own),
+                outstanding=sum(load.outstanding for load in own),
+                latency_ms=_ms(max((load.latency_s for load in own), default=0.0)),
+            )
+        )
+    return shown
 
 
 def _figures(found: CallFigures) -> Figures:

@@ -60,6 +60,8 @@ _STATUS: tuple[tuple[type[errors.PeaError], int, str], ...] = (
     (errors.AgentUnavailable, 503, "The agent is not in service"),
     (errors.DeadlineExceeded, 504, "The deadline has passed"),
     (errors.Overloaded, 429, "Too much work is waiting"),
+    (errors.CircuitOpen, 503, "The capability keeps failing and is left alone"),
+    (errors.WorkerFailed, 500, "A job in a worker process was ended"),
     (errors.ShuttingDown, 503, "The service is shutting down"),
     (errors.JournalUnavailable, 503, "Nothing can be promised now"),
     (errors.Conflict, 409, "That contradicts how things stand"),
@@ -116,7 +118,7 @@ def answer(error: errors.PeaError, instance: str = "", *, reasons: tuple[str, ..
     """The answer that tells the client of an error; its status is the error's kind's."""
     problem = describe(error, instance, reasons=reasons)
     headers = dict(error.headers) if isinstance(error, refusals.Refusal) else {}
-    if isinstance(error, errors.Overloaded):
+    if isinstance(error, errors.Overloaded | errors.CircuitOpen):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     elif isinstance(error, errors.ShuttingDown | errors.JournalUnavailable):
         headers["Retry-After"] = str(RETRY_SOON_S)

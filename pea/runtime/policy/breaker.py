@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from pea.config.policies import BreakerPolicy
 from pea.errors import CircuitOpen
 
@@ -57,6 +59,18 @@ class Slice(NamedTuple):
     ok: int
     failed: int
     slow: int
+
+
+class BreakerView(msgspec.Struct, frozen=True, kw_only=True):
+    """A breaker as people see it; ``retry_in_s`` is what is left of an open one's pause."""
+
+    capability: str
+    replica: int | None
+    state: BreakerState
+    calls: int  # in its window
+    failure_rate: float
+    refused: int  # since the start
+    retry_in_s: float
 
 
 class Breaker:

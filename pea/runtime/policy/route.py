@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from opentelemetry.trace import get_current_span
 
 from pea.config import RuntimeSettings
 from pea.runtime.contract import Capability
 from pea.runtime.deadline import DeadlineTable
 from pea.runtime.policy.balance import Balancer, Load
-from pea.runtime.policy.breaker import Breaker, BreakerState, Change
+from pea.runtime.policy.breaker import Breaker, BreakerState, BreakerView, Change
 from pea.runtime.policy.budget import Budget
 from pea.runtime.policy.bulkhead import Bulkhead
 from pea.runtime.policy.effective import Effective, effective, stand_in
@@ -27,18 +26,6 @@ if TYPE_CHECKING:
     from pea.runtime.dispatch import Dispatcher
 
 log = get_logger("pea.runtime")
-
-
-class BreakerView(msgspec.Struct, frozen=True, kw_only=True):
-    """A breaker as people see it; ``retry_in_s`` is what is left of an open one's pause."""
-
-    capability: str
-    replica: int | None
-    state: BreakerState
-    calls: int  # in its window
-    failure_rate: float
-    refused: int  # since the start
-    retry_in_s: float
 
 
 class Guards:

@@ -1,0 +1,159 @@
+"""Replicas and supervision: one name, several lives; what fails comes back or is given up for all to see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from pea import Agent, Context, Runtime, Settings, capability
+from pea.config import RuntimeSettings, Seconds
+from pea.errors import AgentUnavailable
+from pea.runtime import AgentState
+from pea.runtime.supervisor import Restarts
+from pea.telemetry import names
+
+
+class Frail(Agent):
+    """Fails to start as often as a test asks."""
+
+    name = "frail"
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.starts = 0
+        self.stops = 0
+        self.well = True
+
+    async def start(self, ctx: Context) -> None:
+        self.starts += 1
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("its disk is gone")
+
+    async def stop(self) -> None:
+        self.stops += 1
+
+    async def health(self) -> str | None:
+        if not self.well:
+            raise RuntimeError("hung")
+        return None
+
+    @capability("frail.who", idempotent=True)
+    async def who(self, ctx: Context) -> int:
+        """Which instance answers, by its identity."""
+        return id(self)
+
+
+Make = Callable[..., Runtime]
+
+
+@pytest.fixture
+def make(settings: Settings) -> Make:
+    """A runtime whose restarts wait for nothing."""
+
+    def build(*agents: Agent, **changes: object) -> Runtime:
+        quick = {"restart_base": Seconds(0.0), "health_interval": Seconds(0.0), **changes}
+        runtime = msgspec.structs.replace(settings.runtime, **quick)  # type: ignore[arg-type]
+        return Runtime(msgspec.structs.replace(settings, runtime=runtime), agents=agents)
+
+    return build
+
+
+async def until(runtime: Runtime, state: AgentState) -> None:
+    """Wait until the agent is in this state."""
+    async with asyncio.timeout(10):
+        while runtime.directory.record("frail").state is not state:
+            await asyncio.sleep(0)
+
+
+def test_restarts_are_counted_in_a_window_with_growing_pauses() -> None:
+    """Three within the window, then none until the first of them is old enough."""
+    settings = RuntimeSettings(restarts=3, restart_window=Seconds(100), restart_base=Seconds(1), restart_cap=Seconds(3))
+    restarts = Restarts(settings)
+    for number, most in enumerate((1.0, 2.0, 3.0)):
+        pause_s = restarts.next_pause_s(10.0 * number)
+        assert pause_s is not None
+        assert 0 <= pause_s <= most
+    assert restarts.next_pause_s(30.0) is None
+    assert restarts.next_pause_s(100.0) is not None
+
+
+async def test_what_fails_to_start_is_started_again(make: Make) -> None:
+    """Two failures, then it serves; between attempts it is stopped."""
+    frail = Frail(failures=2)
+    async with make(frail) as runtime:
+        assert runtime.directory.record("frail").state is AgentState.FAILED
+        await until(runtime, AgentState.READY)
+        assert (frail.starts, frail.stops) == (3, 2)
+        assert await runtime.call("frail.who") == id(frail)
+        assert runtime.supervisor is not None
+        assert runtime.supervisor.restarts("frail") == 2
+
+
+async def test_what_fails_again_and_again_is_given_up_for_all_to_see(make: Make) -> None:
+    """A state, a reason, a metric, and an event in a span; callers are told at once."""
+    frail = Frail(failures=1_000)
+    async with make(frail, restarts=3) as runtime:
+        await until(runtime, AgentState.ABANDONED)
+        assert frail.starts == 4
+        with pytest.raises(AgentUnavailable, match="given up after 3 restarts: RuntimeError: its disk is gone"):
+            await runtime.call("frail.who")
+        body, _ = runtime.telemetry.exposition()
+        assert b'pea_agent_state{gen_ai_agent_name="frail",pea_agent_state="abandoned"} 1' in body
+        await runtime.telemetry.flush()
+        events = [
+            event.name
+            for trace in runtime.telemetry.recent.list()
+            for span in runtime.telemetry.recent.get(trace.trace_id)
+            for event in span.events
+        ]
+        assert names.EVENT_AGENT_ABANDONED in events
+
+
+async def test_one_that_does_not_answer_is_started_anew(make: Make) -> None:
+    """Three health checks in a row without an answer; two are not enough."""
+    frail = Frail()
+    async with make(frail) as runtime:
+        assert runtime.supervisor is not None
+        frail.well = False
+        await runtime.supervisor.check()
+        await runtime.supervisor.check()
+        assert runtime.directory.record("frail").state is AgentState.READY
+        await runtime.supervisor.check()
+        assert runtime.directory.record("frail").state is AgentState.FAILED
+        await until(runtime, AgentState.READY)
+        assert (frail.starts, frail.stops) == (2, 1)
+
+
+async def test_replicas_share_the_calls(make: Make) -> None:
+    """Three instances behind one name, each of them is called."""
+    async with make(Frail(), replicas={"frail": 3}) as runtime:
+        record = runtime.directory.record("frail")
+        assert (record.replicas, record.ready) == (3, 3)
+        answers = [await runtime.call("frail.who") for _ in range(60)]
+        assert len(set(answers)) == 3
+        (loads,) = runtime.dispatcher.loads().values()
+        assert sum(load.calls for load in loads) == 60
+
+
+async def test_an_agent_serves_while_one_of_its_replicas_does(make: Make) -> None:
+    """Two of three are out: the third answers, and the record says how many are left."""
+    well, ill, worse = Frail(), Frail(failures=1_000), Frail(failures=1_000)
+    async with make(ill, well, worse, replicas={"frail": 3}, restarts=0) as runtime:
+        record = runtime.directory.record("frail")
+        assert (record.state, record.ready) == (AgentState.READY, 1)
+        assert {await runtime.call("frail.who") for _ in range(20)} == {id(well)}
+        assert [state for state, _ in runtime.directory.states("frail")] == ["failed", "ready", "failed"]
+
+
+async def test_a_replica_of_another_type_is_refused(make: Make) -> None:
+    """One name means one kind of agent."""
+
+    class Other(Agent):
+        name = "frail"
+
+    async with make(Frail(), Other(), replicas={"frail": 2}) as runtime:
+        assert runtime.directory.record("frail").replicas == 1
