@@ -47,7 +47,7 @@ SUITES = {
         Suite("http", "a traced route beside bare aiohttp", "pea.bench.http", "http", 45),
         Suite("start", "process start to /readyz, and memory", "pea.bench.start", "start", 20),
         Suite("cache", "the cache tiers beside other caches", "pea.bench.cache", "cache", 60, takes_data=True),
-        Suite("cache-faults", "Redis hung, killed and restarted under load", "pea.bench.cache_faults", "cache_faults", 15),
+        Suite("cache-faults", "Redis hung, killed, restarted under load", "pea.bench.cache_faults", "cache_faults", 15),
         Suite("detect", "alerts: faults found, false alarms, causes", "pea.bench.detect", "detect", 720),
         Suite("store", "the span store with a million spans", "pea.bench.store", "store", 90),
         Suite("memory", "memory over an hour's worth of work", "pea.bench.memory", "memory", 90),
