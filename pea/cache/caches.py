@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from pea.cache.activity import ActivityLog
+from pea.cache.ceiling import Ceiling
 from pea.cache.counts import TierStats
 from pea.cache.duel import Duel
 from pea.cache.entry import Entry
@@ -67,7 +68,7 @@ class Caches:
         made = (_outers(settings, clock, wall) if outers is None else outers) if own.on else []
         log = Path(settings.state) / "activity.sqlite" if settings.state else None
         self.activity = ActivityLog(log, settings.activity, tracer=tracer, clock=clock, wall=wall)
-        self.stack = Stack(tracer, Rules(own.invalidation), made, clock=clock, wall=wall)
+        self.stack = Stack(tracer, Rules(own.invalidation), made, Ceiling(int(own.memory)), clock=clock, wall=wall)
         for outer in made:
             if isinstance(outer, Shared):
                 outer.attach(self.stack)
@@ -81,6 +82,7 @@ class Caches:
                 clock=clock,
                 left=self.stack.left,
             )
+            self.stack.ceiling.add(self.stack.l2, int(own.l2.size))
 
     def namespace(
         self,
@@ -175,6 +177,7 @@ class Caches:
             )
             self._l1s[owner] = found
             self.stack.l1s.append(found)
+            self.stack.ceiling.add(found, int(own.size))
         return found
 
 

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pea.cache.ceiling import Ceiling
 from pea.cache.entry import Entry, early_s, make
 from pea.cache.flights import Flight, Flights
 from pea.cache.index import INDEX_BYTES, Index
-from pea.cache.ordered import Ordered
+from pea.cache.ordered import ENTRY_BYTES as L1_BYTES
+from pea.cache.ordered import NEAR_BYTES, Ordered
 from pea.cache.outer import Outer, Reading, Record
 from pea.cache.rules import Rules
+from pea.cache.two_queues import ENTRY_BYTES as L2_BYTES
 from pea.cache.two_queues import TwoQueues
 from pea.cache.values import Uncacheable
 from pea.cache.wire import Garbage, Unportable
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from pea.cache.namespace import Namespace
 
 MOST_BEHIND = 1_000  # writes to the outer tiers that may be under way; what would be one more is not written
+_TIER_BYTES = INDEX_BYTES + max(L1_BYTES + NEAR_BYTES, L2_BYTES)  # of an entry in a memory tier, at most
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.01, 0.25  # how often a value is looked for that another process computes
 
 
@@ -47,6 +51,7 @@ class Stack:
         tracer: Tracer,
         rules: Rules,
         outers: Sequence[Outer],
+        ceiling: Ceiling,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -55,6 +60,7 @@ class Stack:
         self.rules = rules
         self.l1s: list[Ordered[str, Entry]] = []
         self.l2: TwoQueues[str, Entry] | None = None
+        self.ceiling = ceiling
         self.outers = list(outers)
         self.index = Index()
         self.flights = Flights()
@@ -75,7 +81,8 @@ class Stack:
         if entry is not None:
             left = entry.refresh_at - self._clock()
             if left > 0:
-                space.hold(key, entry, entry.size_bytes, left)
+                space.hold(key, entry, entry.size_bytes + INDEX_BYTES, left)
+                self.ceiling.grown(entry.size_bytes + _TIER_BYTES)
         return entry
 
     def entry(
@@ -112,6 +119,7 @@ class Stack:
         self.index.add(key, entry.groups)
         kept = self.l2 is not None and self.l2.put(key, entry, size, entry.expires - now)
         kept = space.hold(key, entry, size, entry.refresh_at - now) or kept
+        self.ceiling.grown(2 * (entry.size_bytes + _TIER_BYTES))
         if not kept:
             self.left(key)
         return kept

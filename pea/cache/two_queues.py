@@ -107,7 +107,6 @@ class TwoQueues(Generic[K, V]):
         self._small_held = self._small_bytes = 0
         self._gone = 0  # nodes in either queue that are
         self._ghosts = Ghosts()
-        self._most_ghosts = limit_bytes * _GHOST_SHARE / (2 * GHOST_BYTES)
         self._judge = judge
         self._age_at = 0
         self._to_tick = _TICK_EVERY
@@ -124,6 +123,7 @@ class TwoQueues(Generic[K, V]):
     def policy(self, policy: Policy) -> None:
         self._policy: Policy = policy
         self._small_most_bytes = int(SMALL[policy] * self.limit_bytes)
+        self._most_ghosts = self.limit_bytes * _GHOST_SHARE / (2 * GHOST_BYTES)
         self._small_most = max(1, int(SMALL[policy] * self.limit_entries))
         self._ghosts_each = GHOSTS_PER_ENTRY[policy]
 
@@ -208,6 +208,14 @@ class TwoQueues(Generic[K, V]):
         if self._to_tick <= 0:
             self._tick()
         return nodes.get(key) is node
+
+    def limit(self, size_bytes: int) -> None:
+        """Hold at most so many bytes from now on; what is too much leaves at once."""
+        self.limit_bytes = size_bytes
+        self.policy = self._policy  # the queues' shares
+        now = self._clock()
+        while self._nodes and self.size_bytes > size_bytes - len(self._ghosts) * GHOST_BYTES:
+            self._evict(now)
 
     def pop(self, key: K) -> V | None:
         """Take an entry out; counted as dropped."""

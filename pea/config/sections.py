@@ -206,6 +206,7 @@ class CacheSettings(_Section, frozen=True):
     """The four tiers, and what makes their entries stale."""
 
     on: bool = True
+    memory: Bytes = Bytes(256_000_000)  # all L1s and L2 together, whatever their own sizes add up to
     ttl: Seconds = Seconds(900.0)  # of an entry whose namespace says nothing else
     stale: Seconds = Seconds(0.0)  # how long an entry is still served while it is computed anew
     negative_ttl: Seconds = Seconds(30.0)
