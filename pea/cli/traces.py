@@ -1,4 +1,4 @@
-"""``pea traces``: search a running service's traces, or draw one as a waterfall."""
+"""``pea traces``: search a service's traces, or draw one as a waterfall; where none runs, those it has left behind."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pea.cli.client import address, request
+from pea.cli.client import Unreachable, address, request
 from pea.cli.options import as_json, settings_options
 from pea.cli.present import console, show_json, show_trace
+from pea.cli.stored import Stored
 from pea.cli.waterfall import duration
 from pea.config import Settings
 from pea.telemetry import SpanView, names
@@ -49,14 +50,18 @@ def command(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """List the newest traces that fit; or show the one called ID as a waterfall, bright where its end waited."""
+    """List the newest traces that fit; or show the one called ID as a waterfall, bright where its end waited.
+
+    Without --url, and where no service answers, they are read from the state folder.
+    """
     base = address(settings, url)
+    stored = None if url or not settings.state else Stored(settings)
     if trace_id is not None:
-        trace = request(base, "GET", f"/v1/traces/{trace_id}")
+        trace, place = _ask(base, f"/v1/traces/{trace_id}", {}, stored)
         if as_json:
             show_json(trace)
         else:
-            _show(console(), trace, base)
+            _show(console(), trace, place)
         return
     query = {
         "service": service,
@@ -68,11 +73,24 @@ def command(
         "error": "true" if error else None,
         "limit": limit,
     }
-    found = request(base, "GET", "/v1/traces/search", query=query)
+    found, place = _ask(base, "/v1/traces/search", query, stored)
     if as_json:
         show_json(found)
-    else:
-        _list(console(), found)
+        return
+    to = console()
+    _list(to, found)
+    if place != base:
+        to.print(f"[dim]no service answers at {base}: read from {escape(place)}[/]")
+
+
+def _ask(base: str, path: str, query: Mapping[str, Any], stored: Stored | None) -> tuple[Any, str]:
+    """The service's answer, else the stored one; and where it is from."""
+    try:
+        return request(base, "GET", path, query=query), base
+    except Unreachable:
+        if stored is None or not stored.there:
+            raise
+        return stored.answer(path, query), str(stored.path)
 
 
 def _tag(text: str) -> str:
@@ -110,7 +128,7 @@ def _list(to: Console, found: Mapping[str, Any]) -> None:
         to.print("[yellow]the search stopped early: narrow it by --since or --service[/]")
 
 
-def _show(to: Console, trace: Mapping[str, Any], base: str) -> None:
+def _show(to: Console, trace: Mapping[str, Any], place: str) -> None:
     show_trace(to, views(trace))
     waits = [(sum(end - start for start, end in row.get("critical", ())), row) for row in trace["rows"]]
     total = sum(us for us, _ in waits)
@@ -119,7 +137,7 @@ def _show(to: Console, trace: Mapping[str, Any], base: str) -> None:
         for us, row in sorted(waits, key=lambda wait: -wait[0])[:SHARES]:
             about = f" [dim]{escape(row.get('agent') or row.get('service', ''))}[/]"
             to.print(f"  {us / total:4.0%} {duration(round(1e3 * us)):>8}  {escape(row['name'])}{about}")
-    to.print(f"[dim]{base}/traces/{trace['trace_id']}[/]")
+    to.print(f"[dim]{place}/traces/{trace['trace_id']}[/]" if "://" in place else f"[dim]read from {escape(place)}[/]")
 
 
 def views(trace: Mapping[str, Any]) -> list[SpanView]:

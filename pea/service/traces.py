@@ -18,7 +18,7 @@ from pea.service.refusals import UnknownTrace
 from pea.service.state import STATE
 from pea.service.traces_json import TraceJson, TraceList, capability_of, summary_json, trace_json
 from pea.service.traces_query import TraceQuery
-from pea.store import Found, Query, SpanStore
+from pea.store import Query, SpanStore, Traces
 from pea.telemetry import names
 from pea.telemetry.record import view_of
 
@@ -33,17 +33,13 @@ _encode = msgspec.json.Encoder().encode
 async def listing(request: web.Request) -> web.Response:
     """The newest traces that fit."""
     wanted = read_query(request, TraceQuery).wanted(time.time_ns())
-    began = time.perf_counter()
-    found, asked = await chronicle_of(request).ask(lambda store: _search(store, wanted))
-    took_ms = round(1e3 * (time.perf_counter() - began), 3)
-    shown = [summary_json(row, asked.get(row.trace_id, "")) for row in found.traces]
-    return json_answer(TraceList(shown, found.complete, took_ms))
+    return json_answer(await chronicle_of(request).ask(lambda store: trace_list(store, wanted)))
 
 
 async def show(request: web.Request) -> web.Response:
     """One trace, from the store, or while it is not written yet from memory."""
     trace_id = _trace_id(request)
-    body = await chronicle_of(request).ask(lambda store: _stored(store, trace_id))
+    body = await chronicle_of(request).ask(lambda store: _stored_body(store, trace_id))
     if body is None:
         body = _recent(request, trace_id)
     return web.Response(body=body, content_type=JSON)
@@ -64,20 +60,35 @@ async def otlp(request: web.Request) -> web.Response:
     return web.Response(body=body, content_type=JSON, headers=headers)
 
 
-def _search(store: SpanStore, wanted: Query) -> tuple[Found, dict[int, str]]:
-    """What was found, and what the first of the traces were asked for."""
+def trace_list(store: Traces, wanted: Query) -> TraceList:
+    """The newest traces that fit, and what the first of them were asked for."""
+    began = time.perf_counter()
     found = store.search(wanted)
     short = [row.trace_id for row in found.traces[:LOOKED_INTO] if 1 < row.spans <= LOOKED_INTO_SPANS]
-    traces = store.get_many(short)
-    return found, {spans[0].trace_id: capability_of(span.attributes for span in spans) for spans in traces}
+    asked = {spans[0].trace_id: capability_of(span.attributes for span in spans) for spans in store.get_many(short)}
+    shown = [summary_json(row, asked.get(row.trace_id, "")) for row in found.traces]
+    return TraceList(shown, found.complete, round(1e3 * (time.perf_counter() - began), 3))
 
 
-def _stored(store: SpanStore, trace_id: int) -> bytes | None:
+def stored_trace(store: Traces, trace_id: int) -> TraceJson | None:
+    """A trace of the store; None when it is not there."""
     records = store.get(trace_id)
     if not records:
         return None
     services = {f"{record.span_id:016x}": record.origin.service for record in records}
-    return _encode(trace_json([view_of(record) for record in records], services, store.linked(trace_id)))
+    return trace_json([view_of(record) for record in records], services, store.linked(trace_id))
+
+
+def parse_trace_id(text: str) -> int:
+    """A trace's id from its hex digits; UnknownTrace when it is none."""
+    if not _HEX.fullmatch(text):
+        raise UnknownTrace("is not a trace id", where="trace_id", fix="give up to 32 hex digits")
+    return int(text, 16)
+
+
+def _stored_body(store: SpanStore, trace_id: int) -> bytes | None:
+    found = stored_trace(store, trace_id)
+    return None if found is None else _encode(found)
 
 
 def _recent(request: web.Request, trace_id: int) -> bytes:
@@ -90,10 +101,7 @@ def _recent(request: web.Request, trace_id: int) -> bytes:
 
 
 def _trace_id(request: web.Request) -> int:
-    text = request.match_info["trace_id"]
-    if not _HEX.fullmatch(text):
-        raise UnknownTrace("is not a trace id", where="trace_id", fix="give up to 32 hex digits")
-    return int(text, 16)
+    return parse_trace_id(request.match_info["trace_id"])
 
 
 def _unknown(trace_id: int) -> UnknownTrace:

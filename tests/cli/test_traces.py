@@ -2,20 +2,27 @@
 
 import asyncio
 import io
+import sqlite3
 import threading
+import time
+from pathlib import Path
 
 import msgspec
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from rich.console import Console
 
 from pea import Agent, Context, Runtime, Settings, capability
+from pea.cli.client import Unreachable
 from pea.cli.top import command as top
 from pea.cli.top import merged, screen, spark
 from pea.cli.traces import command as traces
 from pea.cli.traces import views
+from pea.errors import PeaError
 from pea.service import Service
 from pea.service.chronicle import HOLDER
+from pea.store import Query, SpanStore, Unreadable, opened
+from pea.telemetry.record import Origin, SpanRecord
 
 
 class Clerk(Agent):
@@ -141,3 +148,84 @@ def test_markup_in_names_is_text():
     out = io.StringIO()
     Console(file=out, width=120).print(screen({"overview": overview, "agent/x": row}, "http://x", 120))
     assert "[red]a[/nope]" in out.getvalue()
+
+
+@pytest.fixture
+def left_behind(tmp_path: Path) -> Path:
+    """The state folder of a service that has run: one trace in its store."""
+    store = SpanStore(tmp_path / "chronicle" / "spans.db")
+    now = time.time_ns()
+    record = SpanRecord(
+        trace_id=0xABC, span_id=1, name="task clerk.file", start_ns=now - 10**9, end_ns=now,
+        attributes={"pea.capability": "clerk.file"}, origin=Origin("pea"), entry=True,
+    )  # fmt: skip
+    store.add([record])
+    assert store.close()
+    return tmp_path
+
+
+def run_alone(state: Path, *arguments: str) -> Result:
+    """The command where nothing answers at the configured port."""
+    return CliRunner().invoke(traces, [*arguments, "--state", str(state)], env={"PEA_SERVICE__PORT": "1"})
+
+
+def test_without_a_service_what_was_stored_is_read(left_behind: Path):
+    """List and waterfall come from the state folder, which stays as it was; the answer says where it is from."""
+    before = {path.name: path.read_bytes() for path in (left_behind / "chronicle").iterdir()}
+    listed = run_alone(left_behind)
+    assert listed.exit_code == 0, listed.output
+    assert "clerk.file" in listed.output
+    assert "read from" in listed.output
+    shown = run_alone(left_behind, "abc")
+    assert shown.exit_code == 0, shown.output
+    assert "task clerk.file" in shown.output
+    found = msgspec.json.decode(run_alone(left_behind, "--json", "--error").output)
+    assert found["traces"] == []
+    assert {path.name: path.read_bytes() for path in (left_behind / "chronicle").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["def"], "no such trace is stored"),
+        (["xyz"], "is not a trace id"),
+        (["--min", "soon"], "min"),
+    ],
+)
+def test_what_the_stored_traces_refuse(left_behind: Path, arguments: list[str], said: str):
+    """The same mistakes are refused as the service refuses them."""
+    result = run_alone(left_behind, *arguments)
+    assert isinstance(result.exception, PeaError)
+    assert said in str(result.exception)
+
+
+def test_nothing_stored_and_no_service(tmp_path: Path):
+    """Then the command says that no service answers."""
+    result = run_alone(tmp_path)
+    assert isinstance(result.exception, Unreachable)
+
+
+def test_another_version_is_not_guessed_at(left_behind: Path):
+    """A file that another version of PEA has written is left to the service."""
+    with sqlite3.connect(left_behind / "chronicle" / "spans.db") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    result = run_alone(left_behind)
+    assert isinstance(result.exception, Unreadable)
+
+
+def test_a_running_writers_file_can_be_read(left_behind: Path):
+    """While somebody writes, what is committed is seen: also what is still in the write-ahead log."""
+    path = left_behind / "chronicle" / "spans.db"
+    store = SpanStore(path)
+    try:
+        store.add(
+            [SpanRecord(trace_id=5, span_id=1, name="late", start_ns=10**18, end_ns=10**18, origin=Origin("pea"))]
+        )
+        assert store.flush()
+        with opened(path) as stored:
+            assert {row.trace_id for row in stored.search(Query()).traces} == {5, 0xABC}
+            assert [[span.name for span in spans] for spans in stored.get_many([5, 6])] == [["late"]]
+            assert stored.linked(5) == []
+    finally:
+        store.close()
