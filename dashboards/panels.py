@@ -140,10 +140,10 @@ def rows(
     return panel
 
 
-def spread(title: str, about: str, unit: str, expr: str, *, width: int = 12) -> heatmap_builders.Panel:
+def spread(title: str, about: str, unit: str, line: Line, *, width: int = 12) -> heatmap_builders.Panel:
     """How a histogram's values spread over its buckets, in time; exemplars are points that open their trace."""
     panel = _plain(heatmap_builders.Panel(), title, about, unit, width, 8, [])
-    panel.with_target(_query(Line(expr, "{{le}}", exemplars=True), 0).format(PromQueryFormat.HEATMAP)).calculate(False)
+    panel.with_target(_query(line, 0).format(PromQueryFormat.HEATMAP)).calculate(False)
     panel.color(heatmap_builders.HeatmapColorOptions().mode(heatmap.HeatmapColorMode.SCHEME).scheme("Blues").steps(64))
     panel.y_axis(heatmap_builders.YAxisConfig().unit(unit).axis_placement(common.AxisPlacement.LEFT))
     panel.filter_values(heatmap_builders.FilterValueRange().le(1e-9)).show_legend().exemplars_color("orange")

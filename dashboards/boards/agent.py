@@ -105,7 +105,7 @@ def _red() -> list[Panel]:
             "Spread of durations",
             "How many attempts took how long: two bands are two kinds of calls.",
             "s",
-            by("sum", "le", per_second(CALL, AGENT, suffix="_bucket")),
+            Line(by("sum", "le", per_second(CALL, AGENT, suffix="_bucket")), "{{le}}", exemplars=True),
         ),
     ]
 
@@ -174,6 +174,14 @@ def _bounds() -> list[Panel]:
             Line(by("sum", NAME, number(names.METRIC_AGENT_MEMORY, AGENT)), "{{gen_ai_agent_name}}"),
             width=12,
         ),
+        over_time(
+            "Refused and restarted",
+            "Calls per second that an open breaker did not let through, and restarts of the agent after failures.",
+            "cps",
+            Line(by("sum", NAME, per_second(names.METRIC_BREAKER_REFUSED, AGENT)), "{{gen_ai_agent_name}} refused"),
+            Line(by("sum", NAME, per_second(names.METRIC_AGENT_RESTARTS, AGENT)), "{{gen_ai_agent_name}} restarts"),
+            width=12,
+        ),
         states(
             "Circuit breakers",
             "Open: calls are refused without being tried. Half-open: a few are let through.",
@@ -182,6 +190,5 @@ def _bounds() -> list[Panel]:
                 "{{pea_breaker_name}} {{pea_capability}}",
             ),
             words,
-            width=12,
         ),
     ]

@@ -107,7 +107,7 @@ def _agents() -> list[Panel]:
         ),
         over_time(
             "Operations",
-            "Operations per second by kind: agent, tool, chat, embeddings …",
+            "Operations per second by kind: agent, tool, chat, embeddings.",
             "reqps",
             Line(calls(CALL, names.GEN_AI_OPERATION_NAME, SHOWN), "{{gen_ai_operation_name}}"),
             stacked=True,
@@ -117,7 +117,7 @@ def _agents() -> list[Panel]:
             "Spread of durations",
             "How many operations took how long.",
             "s",
-            by("sum", "le", per_second(CALL, SHOWN, suffix="_bucket")),
+            Line(by("sum", "le", per_second(CALL, SHOWN, suffix="_bucket")), "{{le}}", exemplars=True),
         ),
     ]
 

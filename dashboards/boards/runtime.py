@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.board import Board
 from dashboards.panels import RED, YELLOW, Line, Panel, figure, over_time, spread
-from dashboards.queries import by, calls, number, per_second, quantile
+from dashboards.queries import by, calls, mean, number, per_second, quantile
 from pea.telemetry import names
 
 LAG, DRAIN, QUEUE, WORKER = (
@@ -29,6 +29,7 @@ def board() -> Board:
             "Now": _now(),
             "Event loop and queues": _loop(),
             "Workers": _workers(),
+            "Journal": _journal(),
             "Process": _process(),
             "Telemetry's own account": _telemetry(),
         },
@@ -97,7 +98,7 @@ def _loop() -> list[Panel]:
             "Spread of the lag",
             "How often the loop was how late.",
             "s",
-            by("sum", "le", per_second(LAG, suffix="_bucket")),
+            Line(by("sum", "le", per_second(LAG, suffix="_bucket")), "{{le}}"),
             width=8,
         ),
         over_time(
@@ -109,12 +110,23 @@ def _loop() -> list[Panel]:
         ),
         over_time(
             "Queue",
-            "Tasks that run and tasks that wait.",
+            "Tasks that run, tasks that wait, and how many may run at once: the limit adapts to what is possible.",
             "short",
             Line(f"sum ({number(names.METRIC_TASK_ACTIVE)})", "running"),
             Line(f"sum ({number(names.METRIC_TASK_QUEUED)})", "waiting"),
-            width=24,
-            height=6,
+            Line(f"sum ({number(names.METRIC_TASK_LIMIT)})", "limit"),
+            width=12,
+        ),
+        over_time(
+            "Tasks refused",
+            "Tasks per second that were not taken in, by priority and reason: each was told so at once.",
+            "reqps",
+            Line(
+                by("sum", (names.PEA_TASK_PRIORITY, names.PEA_TASK_REFUSAL), per_second(names.METRIC_TASK_REFUSED)),
+                "{{pea_task_priority}}: {{pea_task_refusal}}",
+            ),
+            stacked=True,
+            width=12,
         ),
     ]
 
@@ -142,6 +154,53 @@ def _workers() -> list[Panel]:
             "short",
             Line(by("sum", function, per_second(WORKER, suffix="_sum")), legend),
             stacked=True,
+        ),
+    ]
+
+
+def _journal() -> list[Panel]:
+    commit, items = names.METRIC_JOURNAL_COMMIT_DURATION, names.METRIC_JOURNAL_COMMIT_ITEMS
+    outcomes = by("sum", names.PEA_JOURNAL_OUTCOME, per_second(names.METRIC_JOURNAL_TASKS))
+    return [
+        over_time(
+            "Wait for the journal",
+            "How long tasks waited until what they did was on the disk, p95 by kind of entry.",
+            "s",
+            Line(quantile(0.95, names.METRIC_JOURNAL_WRITE_DURATION, names.PEA_JOURNAL_ENTRY), "{{pea_journal_entry}}"),
+            limits={0.05: YELLOW},
+        ),
+        over_time(
+            "Transactions",
+            "How long transactions took, the disk's fsync included.",
+            "s",
+            Line(quantile(0.5, commit), "p50"),
+            Line(quantile(0.99, commit), "p99"),
+        ),
+        over_time(
+            "Writes that share a transaction",
+            "Mean number of writes in one transaction, and so one fsync: more under load, or the disk is the bound.",
+            "short",
+            Line(mean(items), "writes"),
+        ),
+        over_time(
+            "Tasks in the journal",
+            "Tasks per second by what the journal made of them.",
+            "cps",
+            Line(outcomes, "{{pea_journal_outcome}}"),
+        ),
+        over_time(
+            "Waiting to be written, and written",
+            "Bytes that wait for the disk, and the size of the journal's file.",
+            "bytes",
+            Line(by("sum", (), number(names.METRIC_JOURNAL_PENDING)), "waiting"),
+            Line(by("sum", (), number(names.METRIC_JOURNAL_USAGE)), "file"),
+        ),
+        over_time(
+            "Failed transactions",
+            "Transactions per second that the disk did not take.",
+            "cps",
+            Line(by("sum", (), per_second(names.METRIC_JOURNAL_FAILURES)), "failed"),
+            limits={0.001: RED},
         ),
     ]
 
