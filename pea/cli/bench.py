@@ -32,8 +32,9 @@ _PACKAGES = ("opentelemetry-sdk", "aiohttp", "msgspec", "numpy")
 @click.argument("names", nargs=-1, metavar="[SUITE]...")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of public data sets, for suites that use them.")
 @click.option("--minutes", type=click.FloatRange(0.1, 10_080), help="How long soak goes on (default: 2).")
+@click.option("--kills", type=click.IntRange(1, 100_000), help="How often crash kills the service (default: 300).")
 @as_json
-def command(names: tuple[str, ...], data: Path | None, minutes: float | None, as_json: bool) -> None:
+def command(names: tuple[str, ...], data: Path | None, minutes: float | None, kills: int | None, as_json: bool) -> None:
     """Run the suites named, or all of them, each beside its peers in one run.
 
     Exits with 1 when a budget is not met.
@@ -46,7 +47,7 @@ def command(names: tuple[str, ...], data: Path | None, minutes: float | None, as
     results: dict[str, Sequence[Line | Figure]] = {}
     missing: dict[str, str] = {}
     for suite in [SUITES[name] for name in names] or SUITES.values():
-        found = _run(suite, to, data, minutes, quiet=as_json)
+        found = _run(suite, to, data, minutes, kills, quiet=as_json)
         if isinstance(found, str):
             missing[suite.name] = found
         else:
@@ -64,14 +65,14 @@ def command(names: tuple[str, ...], data: Path | None, minutes: float | None, as
 
 
 def _run(
-    suite: Suite, to: Console, data: Path | None, minutes: float | None, *, quiet: bool
+    suite: Suite, to: Console, data: Path | None, minutes: float | None, kills: int | None, *, quiet: bool
 ) -> Sequence[Line | Figure] | str:
     seconds = 60 * minutes if suite.takes_minutes and minutes is not None else suite.seconds
     try:
         if quiet or not to.is_terminal:
-            return suite.run(data, minutes)
+            return suite.run(data, minutes, kills)
         with to.status(f"{suite.name}: {suite.about} (about {seconds:.0f} s)"):
-            return suite.run(data, minutes)
+            return suite.run(data, minutes, kills)
     except ImportError as error:
         return f"a peer is not installed: {error.name} (pip install 'pea[bench]')"
     except ConfigError as error:

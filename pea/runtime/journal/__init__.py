@@ -3,6 +3,7 @@
 from pea.runtime.journal.entries import Accepted, Changed, Noted, Step, StepState
 from pea.runtime.journal.journal import Journal, Kept, Remembered
 from pea.runtime.journal.steps import SCOPE, Log
+from pea.runtime.journal.tables import Tables
 from pea.runtime.journal.writer import WriterStatus
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "Remembered",
     "Step",
     "StepState",
+    "Tables",
     "WriterStatus",
 ]
