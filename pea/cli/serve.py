@@ -58,7 +58,9 @@ async def _serve(settings: Settings, first: str | None) -> None:
     from pea.runtime import Runtime
     from pea.service import Service
     from pea.telemetry import Telemetry, configure_logging
+    from pea.telemetry.arenas import keep_little
 
+    keep_little()
     configure_logging(settings.telemetry.log)
     telemetry = Telemetry(settings)
     telemetry.install_global()
