@@ -35,7 +35,7 @@ SEARCH_LIMIT_MS = 100.0
 STEADY_LIMIT_MB = 512.0
 PEAK_LIMIT_MB = 1_024.0
 FLAT_LIMIT_MB_PER_H = 1.0
-JUDGED_S = 600.0  # a shorter life tells of the filling of its windows, histories and caches, not of a leak
+JUDGED_S = 7_200.0  # a shorter life tells of the filling of windows (an hour), histories and caches, not of a leak
 
 
 class Life(msgspec.Struct, frozen=True):
