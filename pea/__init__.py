@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         PeaError,
         WorkspaceError,
     )
-    from pea.runtime import Agent, Context, Outcome, Runtime, Task, TaskState, capability
+    from pea.runtime import Agent, Context, Outcome, Runtime, Task, TaskState, capability, isolated
 
 # Imported when first asked for: `pea.telemetry` alone, or `pea --help`, need none of the runtime.
 _HOMES = {
@@ -29,7 +29,7 @@ _HOMES = {
         ("AgentUnavailable", "DeadlineExceeded", "InputError", "MissingExtra", "PeaError", "WorkspaceError"),
         "pea.errors",
     ),
-    **dict.fromkeys(("Agent", "Context", "Outcome", "Runtime", "Task", "TaskState", "capability"), "pea.runtime"),
+    **dict.fromkeys(("Agent", "Context", "Outcome", "Runtime", "Task", "TaskState", "capability", "isolated"), "pea.runtime"),
 }
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "WorkspaceError",
     "__version__",
     "capability",
+    "isolated",
 ]
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from pea.config.policies import Policy
 from pea.config.units import Bytes, Seconds
+from pea.config.workers import WorkerSettings
 
 _LOCALTIME = Path("/etc/localtime")
 PINNED_HOUR = time(7, 30)  # what "now" is on a day given by --today without a time of day
@@ -67,6 +68,7 @@ class RuntimeSettings(_Section, frozen=True):
     restart_cap: Seconds = Seconds(30.0)
     health_interval: Seconds = Seconds(10.0)  # 0: agents are not watched
     health_failures: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 3  # checks in a row without answer
+    workers: WorkerSettings = WorkerSettings()
     policies: dict[str, Policy] = {}  # by agent, by capability, or "*"; see pea.config.policies
     chaos: tuple[str, ...] = ()  # faults put in on purpose, as `slow:travel=800ms`; see pea.runtime.chaos
 

@@ -7,6 +7,8 @@ from pea.runtime.directory import AgentRecord, AgentState
 from pea.runtime.runtime import Health, Runtime
 from pea.runtime.task import Priority, Task, TaskError, TaskEvent, TaskState
 
+from pea.runtime.workers import isolated
+
 __all__ = [
     "Agent",
     "AgentRecord",
@@ -22,4 +24,5 @@ __all__ = [
     "TaskEvent",
     "TaskState",
     "capability",
+    "isolated",
 ]

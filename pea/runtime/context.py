@@ -102,8 +102,9 @@ class Context:
     async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a plain function off the event loop, inside this trace, and return its result.
 
-        It runs in a thread: waiting for files overlaps, and the loop keeps answering while Python code runs. A
-        function that has begun cannot be interrupted; when the deadline passes its result is dropped.
+        A function marked with `isolated` runs in a worker process: it keeps no other from working, and it is killed
+        when this call's deadline or its own timeout passes. Any other runs in a thread: waiting for files overlaps, and
+        the loop keeps answering while Python code runs; once begun it cannot be interrupted, and its result is dropped.
         """
         result: T = await self._dispatcher.compute(function, args, kwargs)
         return result

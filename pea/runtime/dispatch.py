@@ -26,6 +26,8 @@ from pea.runtime.directory import Directory
 from pea.runtime.policy.balance import Load
 from pea.runtime.policy.breaker import BreakerView
 from pea.runtime.policy.route import Guards, Route
+from pea.runtime.workers import Workers
+from pea.runtime.workers.isolated import mark_of
 from pea.telemetry import Tracer, get_logger, names
 from pea.version import __version__
 
@@ -37,7 +39,14 @@ _THREADS = "pea-compute"
 class Dispatcher:
     """Makes the calls of one event loop."""
 
-    def __init__(self, settings: Settings, directory: Directory, tracer: Tracer) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        tracer: Tracer,
+        get_tracer: Callable[[str, str], Tracer] | None = None,
+    ) -> None:
+        """``get_tracer`` gives the tracer of a scope's name and version, for spans that end in worker processes."""
         self.settings = settings
         self.caches = Caches(settings, tracer)
         # Whose answers these are: a cache on disk or in Redis outlives the configuration, and the code.
@@ -52,6 +61,7 @@ class Dispatcher:
         plain = type(self._loop).time is asyncio.BaseEventLoop.time
         self.clock: Callable[[], float] = time.monotonic if plain else self._loop.time
         self.guards = Guards(settings.runtime)
+        self.workers = Workers(settings.runtime.workers, tracer, get_tracer or (lambda _name, _version: tracer))
         self._threads = ThreadPoolExecutor(settings.runtime.threads, thread_name_prefix=_THREADS)
         self.infect: Callable[[Capability], Capability] | None = None  # faults put in on purpose: `pea serve --chaos`
 
@@ -70,8 +80,11 @@ class Dispatcher:
         return await route.call(arguments, deadline, task_id)
 
     async def compute(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """Run a function in a thread, under a span, in this context."""
+        """Run a function under a span: in a worker process if it is marked so, else in a thread, in this context."""
         name = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
+        mark = mark_of(function)
+        if mark is not None:
+            return await self.workers.run(function, mark, args, kwargs, name)
         with self._tracer.span(_WORKER + name, {names.PEA_WORKER_FUNCTION: name}):
             context = contextvars.copy_context()
             return await self._loop.run_in_executor(self._threads, _run_in, context, function, args, kwargs)
@@ -86,7 +99,8 @@ class Dispatcher:
         self._routes.clear()
 
     async def aclose(self) -> None:
-        """Close the caches, then the rest."""
+        """End the worker processes, close the caches, then the rest."""
+        await self.workers.close()
         await self.caches.aclose()
         self.close()
 

@@ -114,7 +114,7 @@ class Runtime:
         if self._owns_telemetry:
             self.telemetry.start()
         tracer = self.telemetry.tracer
-        self._dispatcher = Dispatcher(self.settings, self.directory, tracer)
+        self._dispatcher = Dispatcher(self.settings, self.directory, tracer, self.telemetry.provider.get_tracer)
         self._scheduler = Scheduler(self.settings.runtime, self.directory, self._dispatcher, tracer)
         agents = self._load() if self._given is None else self._given
         added = [record for agent in self._with_replicas(agents) if (record := self._add(agent)) is not None]
