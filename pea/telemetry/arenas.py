@@ -25,4 +25,4 @@ def keep_little() -> bool:
     except (OSError, AttributeError):
         return False
     wanted = ((_ARENA_MAX, ARENAS), (_MMAP_THRESHOLD, GIVEN_BACK_BYTES), (_TRIM_THRESHOLD, KEPT_BYTES))
-    return sum(mallopt(option, value) for option, value in wanted) == len(wanted)
+    return bool(sum(mallopt(option, value) for option, value in wanted) == len(wanted))
