@@ -19,6 +19,7 @@ _COMMANDS = {
     "traces": ("pea.cli.traces", "Search the traces of a running service, or draw one as a waterfall."),
     "top": ("pea.cli.top", "Watch a running service in the terminal."),
     "alerts": ("pea.cli.alerts", "What is wrong in a running service, and why."),
+    "sla": ("pea.cli.sla", "How the objectives stand, and what is left of their budgets."),
     "rules": ("pea.cli.rules", "Check, try, replay and export alert rules."),
     "bench": ("pea.cli.bench", "Measure PEA beside its peers."),
     "doctor": ("pea.cli.doctor", "Check that everything PEA needs is there, and say what is not."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ class Detector:
         self.watcher: Watcher | None = None
         self.problem: tuple[str, ...] = ()
         self.on_open: list[Callable[[Watcher], None]] = []
+        self.on_close: list[Callable[[], Awaitable[None]]] = []
         self._settings = settings
         self._paths = rule_paths(settings)
         self._seen: tuple[object, ...] = ()
@@ -52,6 +53,8 @@ class Detector:
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait([self._running])
+        for close in self.on_close:
+            await close()
         for undo in self._undo:
             undo()
         if self.watcher is not None:

@@ -11,6 +11,7 @@ from pea.service import (
     activity,
     agents,
     alerts,
+    alerts_sla,
     caches,
     dashboard,
     jaeger,
@@ -45,6 +46,7 @@ ROUTES = (
     *task_events.ROUTES,
     *agents.ROUTES,
     *alerts.ROUTES,
+    *alerts_sla.ROUTES,
     *caches.ROUTES,
     *activity.ROUTES,
     *probes.ROUTES,
@@ -68,6 +70,7 @@ def create_app(runtime: Runtime) -> web.Application:
     app[HOLDER] = Holder()
     app[dashboard.BOARD] = Board(runtime)
     app[DETECTOR] = Detector(runtime.settings)
+    alerts_sla.watch_objectives(app, runtime.settings)
     app[stream.HUB] = Hub(app[dashboard.BOARD])
     app[otlp_in.INGEST] = otlp_in.Ingest(runtime.settings.store)
     app.on_response_prepare.append(add_headers)

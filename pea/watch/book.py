@@ -70,9 +70,9 @@ class Book:
         """The alert of this id; None when all is well with it."""
         return self._alerts.get(key)
 
-    def active(self, rule: str) -> set[tuple[str, ...]]:
-        """Label values of a rule's alerts that are not inactive."""
-        return {tuple(alert.labels.values()) for alert in self._alerts.values() if alert.rule == rule}
+    def active(self, rule: str) -> dict[tuple[str, ...], Mapping[str, float]]:
+        """Label values of a rule's alerts that are not inactive, with their evidence."""
+        return {tuple(alert.labels.values()): alert.evidence for alert in self._alerts.values() if alert.rule == rule}
 
     def alerts(self, *states: State) -> list[Alert]:
         """Alerts in these states (all of them by default): the gravest first, then the oldest."""

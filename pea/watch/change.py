@@ -2,12 +2,14 @@
 
 Nothing is learned or stored: the window of a rule is held against the quarter of an hour that windows remember. Before
 is given the benefit of the doubt (the upper confidence bound of its quantile or share), so that a bound made of few
-samples is a high one. What lasts becomes what was before, and the alert is over: a change is told once.
+samples is a high one. An alert keeps the bound that it began with; what lasts an hour becomes what was before, and the
+alert is over: a change is told once.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import msgspec
 import numpy as np
@@ -16,6 +18,7 @@ import numpy.typing as npt
 from pea.watch.bounds import lower_tail, upper_tail
 from pea.watch.buckets import Counts, quantile
 
+HELD_S = 3_600.0  # an alert keeps the bound that it began with for so long: then what has lasted is the usual
 SURE = 0.99  # of what is said of before; of now the rule's own confidence
 MAD_SCALE = 1.4826  # of normal noise, the standard deviation over the median absolute deviation
 NOISE = 5.0  # standard deviations that a gauge's median must move at least
@@ -27,6 +30,24 @@ class Before(msgspec.Struct, frozen=True):
     value: float
     samples: int
     bound: float
+    until_s: float = 0.0  # the bound was another alert reading's, and holds until then
+
+    def evidence(self, now_s: float) -> dict[str, float]:
+        """What an alert remembers of it."""
+        until_s = self.until_s or now_s + HELD_S
+        return {
+            "before": self.value,
+            "samples_before": float(self.samples),
+            "bound": self.bound,
+            "bound_until": until_s,
+        }
+
+
+def held_before(evidence: Mapping[str, float], now_s: float) -> Before | None:
+    """The bound that an active alert began with, while it holds."""
+    if evidence.get("bound_until", 0.0) <= now_s:
+        return None
+    return Before(evidence["before"], int(evidence["samples_before"]), evidence["bound"], evidence["bound_until"])
 
 
 def quantile_before(counts: Counts, q: float, factor: float, at_least: float) -> Before | None:

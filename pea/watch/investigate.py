@@ -22,7 +22,7 @@ from pea.watch.signals import Quantity, signal
 TRACES = 150  # of each window: enough to tell, and read in a fraction of a second
 WINDOWS = 4
 WINDOW_S = 300.0
-LEAD_S = 30.0  # how long before an alert was first seen its fault may have begun
+LEAD_S = 30.0  # how long before an alert was first seen its fault may have begun, at most
 BUDGET_S = 2.0
 MAX_STACKS = 3
 
@@ -72,7 +72,7 @@ def compare(
     from pea.watch.cause_columns import columns
     from pea.watch.cause_words import explain
 
-    began_s = alert.since_s - LEAD_S
+    began_s = alert.since_s - min(LEAD_S, (float(rule.window) if rule.burn is None else WINDOW_S) / 10)
     wanted = _attributes(alert, rule)
 
     def traces(start_s: float, end_s: float) -> list[Any]:
