@@ -19,9 +19,7 @@ TOGETHER = 3_000
 SIDE_BY_SIDE = 64
 ROW_BYTES = 600  # about what one entry of a task adds to the write-ahead log, were it not for whole pages
 CROWD_RATIO = 3.0  # a task is seven rows, written by a thread of the same interpreter
-FLOOR_RATIO = (
-    2.0  # a task alone waits for two fsyncs; SQLite writes whole pages, and two threads hand over to each other
-)
+FLOOR_RATIO = 2.0  # a task alone waits for two fsyncs; whole pages are written, and two threads hand over
 
 
 class Small(Agent):

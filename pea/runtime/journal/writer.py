@@ -161,11 +161,11 @@ class Writer:
         except (sqlite3.Error, OSError, JournalUnavailable) as error:
             self._failed(batch, error)
             return False
+        self._count(problem=None)
         if batch:
             self._on_commit(time.perf_counter() - began, len(batch))
             self._count(commits=1, written=sum(len(item.entries) for item in batch))
             self._tell(batch, None)
-        self._count(problem=None)
         return True
 
     def _apply(self, batch: list[Item]) -> None:

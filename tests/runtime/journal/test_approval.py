@@ -1,4 +1,4 @@
-"""Actions that wait for a person: nothing runs meanwhile, restarts change nothing, and what is approved happens once."""
+"""Actions that wait for a person: nothing runs meanwhile, and what is approved happens once, over restarts too."""
 
 from __future__ import annotations
 
