@@ -47,7 +47,7 @@ class Library:
 
     def summary(self, name: str, count: int) -> Summary:
         """A document in ``count`` of its sentences. Raises InputError when no document, or more than one, is meant."""
-        path = _resolve(name, self._store)
+        path = resolve(name, self._store)
         document = self._store.document(path)
         if document is None:  # removed between two steps
             raise InputError(f"{path} is no longer there", where="document")
@@ -67,7 +67,7 @@ class Library:
         return msgspec.structs.replace(summary, text=summary_text(summary))
 
 
-def _resolve(name: str, store: DocumentStore) -> str:
+def resolve(name: str, store: DocumentStore) -> str:
     """The path of the document that ``name`` means: a path, a file name, its stem, a title, or a part of one."""
     wanted = name.strip().removeprefix("./").casefold()
     cards = store.cards

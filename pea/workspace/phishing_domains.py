@@ -8,8 +8,9 @@ from collections.abc import Iterable
 # Second-level suffixes under which strangers register side by side. Not the whole public suffix list: two hosts of
 # a suffix that is missing count as one organisation.
 _SECOND = """
-    co.uk org.uk ac.uk gov.uk com.au net.au org.au co.nz co.jp ne.jp or.jp com.br com.cn com.hk com.sg com.tr com.mx
-    co.in co.za co.kr co.il com.ar com.tw com.ua com.pl github.io gitlab.io web.app firebaseapp.com netlify.app vercel.app
+    co.uk org.uk ac.uk gov.uk com.au net.au org.au co.nz co.jp ne.jp or.jp com.br com.cn com.hk com.sg com.tr
+    com.mx co.in co.za co.kr co.il com.ar com.tw com.ua com.pl github.io gitlab.io web.app firebaseapp.com
+    netlify.app vercel.app
     pages.dev workers.dev herokuapp.com azurewebsites.net blogspot.com wordpress.com weebly.com wixsite.com
     appspot.com r2.dev
 """
