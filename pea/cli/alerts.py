@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from pea.cli.client import address, request
+from pea.cli.course import draw
 from pea.cli.options import as_json, settings_options
 from pea.cli.present import console, show_json
 from pea.config import Settings
+from pea.errors import InputError
 
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 _url = click.option("--url", envvar="PEA_URL", help="The service's address (default: the configured one).")
@@ -56,6 +58,34 @@ def silence(settings: Settings, id: str, duration: str, comment: str, url: str |
         show_json(made)
     else:
         console().print(f"{made['rule']} is silenced until {made['until']}", markup=False)
+
+
+@command.command("show")
+@click.argument("id")
+@_url
+@as_json
+@settings_options
+def show(settings: Settings, id: str, url: str | None, as_json: bool) -> None:  # noqa: A002
+    """Show one alert by its ID, or the beginning of it, with its evidence; a learned baseline's is drawn."""
+    base = address(settings, url)
+    found = request(base, "GET", "/v1/alerts", query={"history": 1_000})
+    held = {alert["id"]: alert for alert in [*reversed(found["history"]), *found["alerts"]]}
+    matching = [alert for key, alert in held.items() if key.startswith(id)]
+    if len(matching) != 1:
+        what = "no alert has this id" if not matching else f"{len(matching)} alerts begin so"
+        raise InputError(what, where=id, fix="pea alerts --all lists them")
+    if as_json:
+        show_json(matching[0])
+        return
+    to = console()
+    _show(to, {"alerts": matching, "history": []}, base)
+    if matching[0]["threshold"] not in {"", "unknown"}:
+        to.print(f"  {escape(matching[0]['value'])} where {escape(matching[0]['threshold'])} is the bound or expected")
+    for key, value in matching[0]["evidence"].items():
+        to.print(f"  [dim]{escape(key.replace('_', ' ')):<22}[/] {value:.6g}")
+    if matching[0]["course"]:
+        to.print()
+        draw(to, matching[0]["course"])
 
 
 def _show(to: Console, found: dict[str, Any], base: str) -> None:

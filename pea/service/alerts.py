@@ -34,6 +34,21 @@ StateName = Literal["pending", "firing", "resolved"]
 SeverityName = Literal["info", "low", "medium", "high", "critical"]
 
 
+class CourseJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What a learned baseline saw last and expected at each of these times; null where nothing was expected.
+
+    ``view`` is the side from which it is unusual, ``about`` says that in words; ``unit`` is s, B, %, /s or empty.
+    """
+
+    view: str
+    about: str
+    unit: str
+    at: tuple[Moment, ...]
+    values: tuple[float, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+
+
 class AlertJson(msgspec.Struct, frozen=True, kw_only=True):
     """One alert. ``value`` and ``threshold`` are as shown, ``evidence`` are the figures that the decision rests on.
 
@@ -59,6 +74,7 @@ class AlertJson(msgspec.Struct, frozen=True, kw_only=True):
     exemplars: tuple[str, ...]
     cause: tuple[dict[str, Any], ...]
     explanation: str
+    course: CourseJson | None
     runbook: str
 
 
@@ -191,7 +207,26 @@ def alert_json(watcher: Watcher, alert: Alert) -> AlertJson:
         exemplars=alert.exemplars,
         cause=tuple(dict(one) for one in alert.cause),
         explanation=alert.explanation,
+        course=_course(watcher, alert),
         runbook=alert.runbook,
+    )
+
+
+def _course(watcher: Watcher, alert: Alert) -> CourseJson | None:
+    from pea.watch.signals import signal
+
+    found = alert.course
+    if found is None:
+        return None
+    watched = next((rule.signal for rule in watcher.rules.rules if rule.name == alert.rule), None)
+    return CourseJson(
+        view=found.view,
+        about=found.about,
+        unit=signal(watched).unit.value if watched else "",
+        at=tuple(timestamp(at) for at in found.at),
+        values=found.values,
+        low=found.low,
+        high=found.high,
     )
 
 

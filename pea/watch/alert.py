@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
+from pea.watch.baseline_rule import Course
 from pea.watch.evaluate import Reading
-from pea.watch.present import amount, fill
+from pea.watch.present import amount, expected, fill
 from pea.watch.rule import Rule, Severity
 
 FORGOTTEN_AFTER_S = 86_400.0
@@ -55,7 +56,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     ``over_s`` is since when it looks over.
 
-    ``cause`` is a ranked list of likely causes with ``explanation`` in words, once they have been found.
+    ``cause`` is a ranked list of likely causes with ``explanation`` in words, once they have been found; ``course`` is
+    what a learned baseline saw and expected.
     """
 
     id: str
@@ -79,6 +81,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     exemplars: tuple[str, ...] = ()
     cause: tuple[Mapping[str, Any], ...] = ()
     explanation: str = ""
+    course: Course | None = None
 
     @property
     def occurrence(self) -> str:
@@ -168,9 +171,10 @@ def _measured(alert: Alert, rule: Rule, reading: Reading) -> Alert:
         alert,
         value=value,
         shown=amount(value, rule),
-        threshold=amount(evidence.get("bound", _threshold(rule)), rule),
+        threshold=expected(evidence, rule) or amount(evidence.get("bound", _threshold(rule)), rule),
         message=fill(rule, alert.labels, value, reading.evidence),
         evidence=evidence,
+        course=reading.course,
     )
 
 

@@ -21,6 +21,7 @@ LEVEL_S = 3 * DAY_S
 ERROR_S = 5 * DAY_S
 SEASON_LEAST = 0.1  # of the values' range: what is left of a perfect season is rounding
 SEASONS_SEEN = 2  # days or weeks before a season is believed
+RIPE = 2  # spans of a mean before it says anything
 FLAT_POINTS = 12  # a pause of fewer is never remarkable
 FLAT_CHANGES = 0.5  # a series that stands still more often than this is one that stands still
 
@@ -146,25 +147,31 @@ class Baselines:
         self._fade(rows, s)
         left, proof = self._without_season(s, at, x, rows, which, step)
         shrink = np.minimum(step / tuning.range_s, 1.0) / 2
-        spread = _stretch(s, C.LOW, x, shrink)
+        spread = _stretch(s, C.LOW, x, shrink, tuning.stretch)
         enough = tuning.enough + tuning.enough_share * s[C.VISITS]
         weights = tuning.weights
         value, short, long = (
-            weight * self._track(view, x, rows, which, step, spread, enough)
+            weight * self._track(view, x, rows, which, step, spread, enough, s[C.CLOCK])
             for weight, view in zip(weights, (View.VALUE, View.SHORT, View.LONG), strict=True)
         )
         novelty = (value + short + long) / (sum(weights) * tuning.novelty)
         seasonal = self._season(s, left, proof, rows, step, shrink, enough)
         restless = self._spread(s, x, rows, which, step, shrink, enough) / tuning.spread
         flat = self._flat(s, x, step)
-        evidence = np.maximum(np.maximum(novelty, seasonal), np.maximum(restless, flat))
+        together = novelty + seasonal + restless
         of_values = np.where(short >= long, View.SHORT, View.LONG)
         of_values = np.where((value >= short) & (value >= long), View.VALUE, of_values)
-        other = np.where(seasonal >= evidence, View.SEASON, np.where(restless >= evidence, View.SPREAD, View.FLAT))
-        view = np.where(novelty >= evidence, of_values, other).astype(np.uint8)
-        evidence = np.where(s[C.CLOCK] > self.settings.learn_s, evidence, 0.0) * np.exp(-s[C.CAUTION])
-        score = self._judge(s, evidence, step)
+        of_values = np.where(novelty >= restless, of_values, View.SPREAD)
+        view = np.where(seasonal > np.maximum(novelty, restless), View.SEASON, of_values)
+        view = np.where(flat > together, View.FLAT, view).astype(np.uint8)
         above = x > s[C.LEVEL]
+        clock = s[C.CLOCK]
+        counts = clock > self.settings.learn_s
+        if self.settings.direction != "both":
+            counts &= above == (self.settings.direction == "up")
+        evidence = np.maximum(together, flat) * (clock / (clock + self.settings.ramp_s)) * np.exp(-s[C.CAUTION])
+        evidence[~counts] = 0.0
+        score = self._judge(s, evidence, step)
         s[C.PREVIOUS] = x
         if not isinstance(which, slice):
             self._state.columns[:, rows] = s
@@ -243,15 +250,23 @@ class Baselines:
             begun = self._state.width[View.SEASON, there] > 0
             for column in (C.SEASON_LOW, C.SEASON_HIGH):
                 part[column] = np.where(begun, part[column], left[some])
-            spread = _stretch(part, C.SEASON_LOW, left[some], shrink[some])
+            spread = _stretch(part, C.SEASON_LOW, left[some], shrink[some], tuning.stretch)
             spread = np.maximum(spread, SEASON_LEAST * (part[C.HIGH] - part[C.LOW]))
-            far = self._track(View.SEASON, left[some], there, there, step[some], spread, enough[some])
+            far = self._track(View.SEASON, left[some], there, there, step[some], spread, enough[some], part[C.CLOCK])
             found[some] = far * proof[some] ** 4 / tuning.season
             s[:, some] = part
         return found
 
     def _track(
-        self, view: View, x: Floats, rows: Rows, which: Which, step: Floats, spread: Floats, enough: Floats
+        self,
+        view: View,
+        x: Floats,
+        rows: Rows,
+        which: Which,
+        step: Floats,
+        spread: Floats,
+        enough: Floats,
+        clock: Floats,
     ) -> Floats:
         """How far the mean over the view's span is from where it has been, as a part of the range remembered."""
         state, tuning = self._state, self.settings.tuning
@@ -272,7 +287,7 @@ class Baselines:
             mean, every, slots = x, _ONE, _ONE
         state.mean[view, which] = mean
         found = np.zeros(len(rows))
-        ready = (state.pushed[view, which] >= SLOTS) & (spread > 0)
+        ready = (state.pushed[view, which] >= SLOTS) & (spread > 0) & (clock > RIPE * span_s)
         if ready.all():
             cell = cells.locate(grids, rows, which, mean)
             far = cells.distance(grids.counts, rows, cell, enough) * grids.width[which]
@@ -326,8 +341,8 @@ class Baselines:
         if not begun.all():
             for column in (C.SPREAD_LOW, C.SPREAD_HIGH):
                 s[column] = np.where(begun, s[column], mean)
-        spread = _stretch(s, C.SPREAD_LOW, mean, shrink)
-        return self._track(View.SPREAD, size, rows, which, step, spread, enough)
+        spread = _stretch(s, C.SPREAD_LOW, mean, shrink, 1.0)
+        return self._track(View.SPREAD, size, rows, which, step, spread, enough, s[C.CLOCK])
 
     def _flat(self, s: Floats, x: Floats, step: Floats) -> Floats:
         """For how long the value has not changed, against the longest before; only of a series that moves."""
@@ -362,12 +377,13 @@ class Baselines:
 _ONE: Final = np.ones((), np.intp)
 
 
-def _stretch(s: Floats, low: Column, x: Floats, shrink: Floats) -> Floats:
-    """Let the range remembered shrink with time, take the value in, and say how wide it is then."""
+def _stretch(s: Floats, low: Column, x: Floats, shrink: Floats, part: float) -> Floats:
+    """Let the range remembered shrink with time, go a part of the way to the value, and say how wide it is then."""
     lowest, highest = s[low], s[low + 1]
     slack = (highest - lowest) * shrink
-    s[low + 1] = highest = np.maximum(highest - slack, x)
-    s[low] = lowest = np.minimum(lowest + slack, x)
+    highest, lowest = highest - slack, lowest + slack
+    s[low + 1] = highest = highest + part * np.maximum(x - highest, 0.0)
+    s[low] = lowest = lowest + part * np.minimum(x - lowest, 0.0)
     width: Floats = highest - lowest
     return width
 

@@ -17,6 +17,7 @@ from pea.watch.baseline_many import (
     FLAT_POINTS,
     LEVEL_S,
     LONGEST_STEP,
+    RIPE,
     SEASON_LEAST,
     SEASONS_SEEN,
     SPANS,
@@ -72,16 +73,17 @@ NOTHING = Reading(0.0, 0.0, View.VALUE, above=False)
 class _Track:
     """One view's grid, and the mean on its way there."""
 
-    __slots__ = ("counts", "every", "gain", "low", "mean", "pushed", "since", "slots", "waiting", "width")
+    __slots__ = ("counts", "every", "gain", "low", "mean", "pushed", "ripe_s", "since", "slots", "waiting", "width")
 
     def __init__(self) -> None:
         self.counts = bytearray(cells.CELLS)
-        self.low = self.width = self.mean = self.gain = 0.0
+        self.low = self.width = self.mean = self.gain = self.ripe_s = 0.0
         self.pushed = self.since = self.every = self.slots = 0
         self.waiting = array("f", bytes(4 * SLOTS))
 
     def fit(self, span_s: float, lag: float, smoothing: float, step: float) -> None:
         """Take over the usual interval: what a span is in points."""
+        self.ripe_s = RIPE * span_s
         points = max(span_s / step, 1.0)
         self.gain = min(1.0, smoothing / (points + smoothing - 1)) if span_s else 0.0  # 0: the value itself
         self.every = max(round(points * lag / SLOTS), 1)
@@ -92,13 +94,13 @@ class _Track:
         self.width = max(abs(x) * cells.FIRST_WIDTH, cells.LEAST_WIDTH)
         self.low = x - self.width * (cells.CELLS / 2 + cells.OFF_EDGE)
 
-    def learn(self, x: float, spread: float, enough: float) -> float:
+    def learn(self, x: float, spread: float, enough: float, clock: float) -> float:
         """How far the mean is from where it has been, as a part of ``spread``; it is on its way to be history then."""
         gain = self.gain
         self.mean = mean = self.mean + gain * (x - self.mean) if gain else x
         pushed = self.pushed
         found = 0.0
-        if pushed >= SLOTS and spread > 0:
+        if pushed >= SLOTS and spread > 0 and clock > self.ripe_s:
             cell = self._locate(mean)
             kappa = enough * cells.UNIT
             own = self.counts[cell]
@@ -149,6 +151,7 @@ class Baseline:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
+        self._ramp_s = self.settings.ramp_s
         self._s = [0.0] * len(Column)
         self._tracks = [_Track() for _ in TRACKS]
         self._profile = array("f", [math.nan] * season.BINS)
@@ -169,16 +172,17 @@ class Baseline:
             self._fit(step)
         left, proof = self._without_season(at, x, step)
         shrink = min(step / tuning.range_s, 1.0) / 2
-        spread = _stretch(s, _LOW, x, shrink)
+        spread = _stretch(s, _LOW, x, shrink, tuning.stretch)
         enough = tuning.enough + tuning.enough_share * s[_VISITS]
         value_track, short, long, seasonal, moving = self._tracks
         if not value_track.width:
             for track in (value_track, short, long):
                 track.begin(x)
         w0, w1, w2 = tuning.weights
-        far0 = w0 * value_track.learn(x, spread, enough)
-        far1 = w1 * short.learn(x, spread, enough)
-        far2 = w2 * long.learn(x, spread, enough)
+        clock = s[_CLOCK]
+        far0 = w0 * value_track.learn(x, spread, enough, clock)
+        far1 = w1 * short.learn(x, spread, enough, clock)
+        far2 = w2 * long.learn(x, spread, enough, clock)
         novelty = (far0 + far1 + far2) / ((w0 + w1 + w2) * tuning.novelty)
         season_score = 0.0
         if proof > tuning.season_proof:
@@ -186,19 +190,21 @@ class Baseline:
                 seasonal.begin(left)
                 s[_SEASON_LOW] = s[_SEASON_HIGH] = left
             least = SEASON_LEAST * spread
-            season_score = seasonal.learn(left, max(_stretch(s, _SEASON_LOW, left, shrink), least), enough)
+            season_score = seasonal.learn(
+                left, max(_stretch(s, _SEASON_LOW, left, shrink, tuning.stretch), least), enough, clock
+            )
             season_score *= proof**4 / tuning.season
         spread_score = self._spread(moving, abs(x - s[_PREVIOUS]), shrink, enough) / tuning.spread
         flat = self._flat(x, step)
-        evidence = max(novelty, season_score, spread_score, flat)
-        if novelty >= evidence:
-            view = View.VALUE if far0 >= far1 and far0 >= far2 else View.SHORT if far1 >= far2 else View.LONG
-        else:
-            view = View.SEASON if season_score >= evidence else View.SPREAD if spread_score >= evidence else View.FLAT
-        evidence = evidence * math.exp(-s[_CAUTION]) if s[_CLOCK] > self.settings.learn_s else 0.0
+        together = novelty + season_score + spread_score
+        view = _view(novelty, season_score, spread_score, flat, (far0, far1, far2))
+        above, asked = x > s[_LEVEL], self.settings.direction
+        evidence = 0.0
+        if clock > self.settings.learn_s and (asked == "both" or above == (asked == "up")):
+            evidence = max(together, flat) * (clock / (clock + self._ramp_s)) * math.exp(-s[_CAUTION])
         score = self._judge(evidence, step)
         s[_PREVIOUS] = x
-        return Reading(score, evidence, view, x > s[_LEVEL])
+        return Reading(score, evidence, view, above)
 
     def save(self) -> bytes:
         """The state, as that of a `Baselines` of one."""
@@ -317,7 +323,7 @@ class Baseline:
             moving.begin(size)
             s[_SPREAD_LOW] = s[_SPREAD_HIGH] = size
         mean = moving.mean + moving.gain * (size - moving.mean)
-        return moving.learn(size, _stretch(s, _SPREAD_LOW, mean, shrink), enough)
+        return moving.learn(size, _stretch(s, _SPREAD_LOW, mean, shrink, 1.0), enough, s[_CLOCK])
 
     def _flat(self, x: float, step: float) -> float:
         s = self._s
@@ -353,11 +359,28 @@ def _with_gaps(profile: array[float], place: int, beside: int, far: float) -> fl
     return sum(known) / len(known) if known else math.nan
 
 
-def _stretch(s: list[float], low: int, x: float, shrink: float) -> float:
-    """Let the range remembered shrink, take the value in, and say how wide it is then."""
+def _view(novelty: float, seasonal: float, restless: float, flat: float, far: tuple[float, float, float]) -> View:
+    """The side that says most."""
+    if flat > novelty + seasonal + restless:
+        return View.FLAT
+    if seasonal > novelty and seasonal > restless:
+        return View.SEASON
+    if novelty < restless:
+        return View.SPREAD
+    value, short, long = far
+    if value >= short and value >= long:
+        return View.VALUE
+    return View.SHORT if short >= long else View.LONG
+
+
+def _stretch(s: list[float], low: int, x: float, shrink: float, part: float) -> float:
+    """Let the range remembered shrink, go a part of the way to the value, and say how wide it is then."""
     lowest, highest = s[low], s[low + 1]
     slack = (highest - lowest) * shrink
     lowest, highest = lowest + slack, highest - slack
-    s[low] = lowest = x if x < lowest else lowest
-    s[low + 1] = highest = x if x > highest else highest
+    if x > highest:
+        highest += part * (x - highest)
+    if x < lowest:
+        lowest += part * (x - lowest)
+    s[low], s[low + 1] = lowest, highest
     return highest - lowest

@@ -13,9 +13,10 @@ import msgspec
 import numpy as np
 
 from pea.watch import samples as gauges
+from pea.watch.baseline_rule import Course, Learners
 from pea.watch.bounds import poisson_lower, poisson_upper, surely_above, surely_below
 from pea.watch.buckets import merge, quantile
-from pea.watch.change import Before, gauge_before, quantile_before, rate_share, share_before
+from pea.watch.change import Before, gauge_before, held_before, quantile_before, rate_share, share_before
 from pea.watch.families import SERVICE
 from pea.watch.growth import Growth, growth
 from pea.watch.rule import Amount, Change, Rule, labels_of
@@ -28,6 +29,7 @@ from pea.watch.windows import Need, Windows
 Labels = tuple[str, ...]
 MAX_EXEMPLARS = 5
 BEGUN_S = 1.0
+BOUNDLESS = 1e17  # more than is ever measured
 MEMORY_S = 86_400 - 60  # how far back the series store reaches
 
 
@@ -44,6 +46,14 @@ class Reading(msgspec.Struct, frozen=True):
     over: bool | None
     evidence: Mapping[str, float] = {}
     since_s: float | None = None
+    course: Course | None = None
+
+
+class _Any(Container[Labels]):
+    """Contains all labels: each value is wanted."""
+
+    def __contains__(self, labels: object) -> bool:
+        return True
 
 
 class Scene(msgspec.Struct, frozen=True):
@@ -53,6 +63,7 @@ class Scene(msgspec.Struct, frozen=True):
     samples: Samples
     started_s: float = 0.0
     memory_limit: float | None = None
+    learners: Learners = msgspec.field(default_factory=Learners)
 
 
 def needs(rules: tuple[Rule, ...]) -> Iterator[Need]:
@@ -69,15 +80,35 @@ def needs(rules: tuple[Rule, ...]) -> Iterator[Need]:
 
 def evaluate(rule: Rule, scene: Scene, now_s: float, active: Container[Labels] = ()) -> list[Reading]:
     """A rule's readings at ``now_s``. Values are computed for what is wrong, and for the label values in ``active``."""
-    return list(readings(rule, scene, now_s, active))
+    return [reading for reading in readings(rule, scene, now_s, active) if reading is not None]
 
 
-def readings(rule: Rule, scene: Scene, now_s: float, active: Container[Labels] = ()) -> Iterator[Reading]:
-    """As `evaluate`, one by one: whoever reads may pause in between."""
+def readings(rule: Rule, scene: Scene, now_s: float, active: Container[Labels] = ()) -> Iterator[Reading | None]:
+    """As `evaluate`, one by one: whoever reads may pause in between, and where it says None."""
+    if rule.baseline is None:
+        return _judged(rule, scene, now_s, active)
+    return _learned(rule, scene, now_s)
+
+
+def _learned(rule: Rule, scene: Scene, now_s: float) -> Iterator[Reading | None]:
+    """What a baseline says of values that no bound judges."""
+    learner = scene.learners.of(rule)
+    if learner.due(now_s):
+        boundless = msgspec.structs.replace(rule, baseline=None, above=Amount(BOUNDLESS), confidence=PLAIN)
+        values = {}
+        for found in _judged(boundless, scene, now_s, _Any()):
+            values[found.labels] = math.nan if found.wrong is None else found.value
+            yield None
+        learner.learn(now_s, values)
+    for labels, said in learner.verdicts():
+        yield Reading(labels, said.value, said.wrong, said.over, said.evidence, course=said.course)
+
+
+def _judged(rule: Rule, scene: Scene, now_s: float, active: Container[Labels]) -> Iterator[Reading]:
     watched = signal(rule.signal)
     if not watched.of_spans:
         for labels, names in list(_sampled(rule, watched, scene)):
-            yield _gauge(rule, watched, scene, labels, names, now_s)
+            yield _gauge(rule, watched, scene, labels, names, now_s, active)
         return
     if now_s % SLICE_S < BEGUN_S:
         now_s -= now_s % SLICE_S + 1e-3  # a slice that has hardly begun would stand for ten seconds without calls
@@ -145,7 +176,7 @@ def _spans(
         return _burning(rule, labels, windows, now_s)
     start_s = now_s - rule.window
     if rule.change is not None:
-        return _changed(rule, rule.change, watched, scene, labels, windows, now_s, shown=labels in active)
+        return _changed(rule, rule.change, watched, scene, labels, windows, now_s, active)
     if watched.quantity is Quantity.QUANTILE:
         return _quantile(rule, watched, labels, windows, now_s, shown=labels in active)
     if watched.quantity is Quantity.RATE and now_s - scene.started_s < rule.window:
@@ -171,10 +202,9 @@ def _changed(
     labels: Labels,
     windows: list[Window],
     now_s: float,
-    *,
-    shown: bool,
+    active: Container[Labels],
 ) -> Reading:
-    """The window beside the time before it."""
+    """The window beside the time before it, or before the alert that is there already."""
     last_s = now_s - rule.window
     first_s, size = last_s - change.over, float(change.at_least)
     held = [one for window in windows for one in window.slices(first_s, last_s)]
@@ -186,23 +216,26 @@ def _changed(
         recent = sum(window.figures(last_s, now_s).count for window in windows)
         share = rate_share(change.factor, rule.window, change.over)
         surely = surely_above if change.factor > 1 else surely_below
-        now, before = recent / rule.window, count / change.over
-        matters = count + recent >= rule.min_samples and abs(now - before) >= size
+        now, then = recent / rule.window, count / change.over
+        matters = count + recent >= rule.min_samples and abs(now - then) >= size
         wrong = matters and surely(count + recent, recent, share, rule.confidence)
-        return Reading(labels, now, wrong, not wrong, {"samples": recent, "before": before})
-    if count < rule.min_samples:
+        return Reading(labels, now, wrong, not wrong, {"samples": recent, "before": then})
+    before = _held(active, labels, now_s)
+    if before is None and count < rule.min_samples:
         return nothing
     if watched.quantity is Quantity.MARKED:
-        shares = share_before(count, sum(one.marked for one in held), change.factor, size)
-        return nothing if shares is None else _share(rule, watched, labels, windows, now_s, shares)
-    times = quantile_before(merge(one.fold() for one in held), watched.q, change.factor, size)
-    return nothing if times is None else _quantile(rule, watched, labels, windows, now_s, shown=shown, before=times)
-
-
-def _before(before: Before | None) -> dict[str, float]:
+        before = before or share_before(count, sum(one.marked for one in held), change.factor, size)
+        return nothing if before is None else _share(rule, watched, labels, windows, now_s, before)
+    before = before or quantile_before(merge(one.fold() for one in held), watched.q, change.factor, size)
     if before is None:
-        return {}
-    return {"before": before.value, "samples_before": before.samples, "bound": before.bound}
+        return nothing
+    return _quantile(rule, watched, labels, windows, now_s, shown=labels in active, before=before)
+
+
+def _held(active: Container[Labels], labels: Labels, now_s: float) -> Before | None:
+    """The bound of the alert that is there already, by its evidence."""
+    evidence = active.get(labels) if isinstance(active, Mapping) else None
+    return None if evidence is None else held_before(evidence, now_s)
 
 
 def _quantile(
@@ -237,7 +270,11 @@ def _quantile(
     if wrong or shown:
         first_s = start_s if since_s is None else since_s
         value = quantile(merge(one.fold() for window in windows for one in window.slices(first_s, now_s)), watched.q)
-    evidence: dict[str, float] = {"samples": count, "past_threshold": slower, **_before(before)}
+    evidence: dict[str, float] = {
+        "samples": count,
+        "past_threshold": slower,
+        **({} if before is None else before.evidence(now_s)),
+    }
     if since_s is not None:
         evidence["seconds"] = round(now_s - since_s, 3)
     return Reading(labels, value, wrong, over and not wrong, evidence, onset(past, since_s, bad, rule.confidence))
@@ -272,7 +309,11 @@ def _share(
     if count < rule.min_samples:
         return Reading(labels, math.nan, None, None, {"samples": count})
     value = held / count
-    evidence: dict[str, float] = {"samples": count, "counted": held, **_before(before)}
+    evidence: dict[str, float] = {
+        "samples": count,
+        "counted": held,
+        **({} if before is None else before.evidence(now_s)),
+    }
     if rule.below is not None:
         wrong = surely_below(count, held, float(rule.below), rule.confidence)
         return Reading(labels, value, wrong, _over(rule, value) and not wrong, evidence)
@@ -290,7 +331,9 @@ def _plain(rule: Rule, labels: Labels, value: float, evidence: Mapping[str, floa
     return Reading(labels, value, wrong, _over(rule, value) and not wrong, evidence)
 
 
-def _gauge(rule: Rule, watched: Signal, scene: Scene, labels: Labels, names: list[str], now_s: float) -> Reading:
+def _gauge(
+    rule: Rule, watched: Signal, scene: Scene, labels: Labels, names: list[str], now_s: float, active: Container[Labels]
+) -> Reading:
     if rule.absent is not None:
         reach = rule.absent + rule.window
         return _silence(rule, labels, gauges.silent_s(scene.samples, names, now_s, reach))
@@ -301,7 +344,7 @@ def _gauge(rule: Rule, watched: Signal, scene: Scene, labels: Labels, names: lis
     if math.isnan(value):
         return Reading(labels, value, None, None)
     if rule.change is not None:
-        return _gauge_changed(rule, rule.change, scene, labels, names, now_s)
+        return _gauge_changed(rule, rule.change, scene, labels, names, now_s, active)
     if rule.trend is None:
         return _plain(rule, labels, value, {})
     found = _growth(rule, scene, names, now_s)
@@ -315,10 +358,18 @@ def _gauge(rule: Rule, watched: Signal, scene: Scene, labels: Labels, names: lis
     return Reading(labels, value, wrong, _over(rule, value) or not found.growing, evidence)
 
 
-def _gauge_changed(rule: Rule, change: Change, scene: Scene, labels: Labels, names: list[str], now_s: float) -> Reading:
+def _gauge_changed(
+    rule: Rule,
+    change: Change,
+    scene: Scene,
+    labels: Labels,
+    names: list[str],
+    now_s: float,
+    active: Container[Labels],
+) -> Reading:
     last_s = now_s - rule.window
     recent = gauges.history(scene.samples, names, last_s, now_s)
-    before = gauge_before(
+    before = _held(active, labels, now_s) or gauge_before(
         gauges.history(scene.samples, names, last_s - change.over, last_s), change.factor, float(change.at_least)
     )
     held = recent[~np.isnan(recent)]
@@ -326,7 +377,7 @@ def _gauge_changed(rule: Rule, change: Change, scene: Scene, labels: Labels, nam
         return Reading(labels, math.nan, None, None)
     value = float(np.median(held))
     wrong = value > before.bound if change.factor > 1 else value < before.bound
-    return Reading(labels, value, wrong, not wrong, _before(before))
+    return Reading(labels, value, wrong, not wrong, before.evidence(now_s))
 
 
 def _growth(rule: Rule, scene: Scene, names: list[str], now_s: float) -> Growth | None:

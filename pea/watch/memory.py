@@ -8,11 +8,14 @@ from pathlib import Path
 
 import msgspec
 
+from pea.watch.baseline_rule import Learners
 from pea.watch.book import BookState
 from pea.watch.notify import OutboxState, PlannerState
 
 VERSION = 1
 MAX_BYTES = 64 << 20
+BASELINES = "baselines.bin"  # beside the alerts
+MAX_BASELINES_BYTES = 512 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +44,18 @@ def recall(path: Path | None) -> Memory:
     return found
 
 
+def recall_baselines(path: Path | None, learners: Learners) -> None:
+    """Let ``learners`` go on from the file beside ``path``; a warning when it cannot be read."""
+    file = None if path is None else path.with_name(BASELINES)
+    if file is None or not file.exists():
+        return
+    try:
+        with file.open("rb") as held:
+            learners.restore(held.read(MAX_BASELINES_BYTES))
+    except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
+        _log.warning("the baselines in %s cannot be read (%s): they are learned anew", file, error)
+
+
 def remember(path: Path, data: bytes) -> None:
     """Write an encoded memory, all or nothing; a disk that is full is logged, and the old file stays."""
     temporary = path.with_name(path.name + ".new")
@@ -52,4 +67,4 @@ def remember(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        _log.warning("alerts could not be saved to %s: %s", path, error)
+        _log.warning("%s could not be saved: %s", path, error)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from pea.watch.rule import Rule
-from pea.watch.signals import Unit, signal
+from pea.watch.signals import Quantity, Unit, signal
 
 UNKNOWN = "unknown"
 _SIZES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
@@ -29,6 +29,16 @@ def amount(value: float | None, rule: Rule) -> str:
     if unit is Unit.RATIO:
         return share(value)
     return f"{value:.3g}{unit}" if abs(value) < 1_000 else f"{value:,.0f}{unit}"
+
+
+def expected(evidence: Mapping[str, float], rule: Rule) -> str:
+    """The band that a learned baseline expects; empty when there is none."""
+    low, high = evidence.get("expected_low"), evidence.get("expected_high")
+    if low is None or high is None:
+        return ""
+    if low < 0 <= high and signal(rule.signal).quantity is not Quantity.GAUGE:
+        low = 0.0  # what is counted or timed is never negative; the band is symmetric
+    return f"{amount(low, rule)} to {amount(high, rule)}"
 
 
 def duration(seconds: float) -> str:
@@ -61,6 +71,7 @@ def fill(rule: Rule, labels: Mapping[str, str], value: float | None, evidence: M
         "value": shown,
         "before": amount(evidence.get("before"), rule),
         "burn": shown,
+        "expected": expected(evidence, rule) or UNKNOWN,
         "threshold": bound.text if bound is not None else "",
         "window": duration(float(rule.window)),
         "rule": rule.name,
@@ -72,5 +83,6 @@ def fill(rule: Rule, labels: Mapping[str, str], value: float | None, evidence: M
     }
     if not rule.message:
         place = ", ".join(f"{key} {found}" for key, found in labels.items())
-        return f"{rule.name}{f' ({place})' if place else ''}: {rule.signal} is {shown}"
+        usual = f", expected {expected(evidence, rule)}" if expected(evidence, rule) else ""
+        return f"{rule.name}{f' ({place})' if place else ''}: {rule.signal} is {shown}{usual}"
     return rule.message.format_map(words)

@@ -63,6 +63,8 @@ def _renamed(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def _expression(rule: Rule, watched: Signal) -> str:
+    if rule.baseline is not None:
+        raise ConfigError("what is learned cannot be said in PromQL", fix="write a bound for Prometheus, or use PEA's")
     if rule.burn is not None:
         return _burn(rule, watched)
     if rule.absent is not None:

@@ -17,6 +17,8 @@ BUILT_IN_RECEIVERS = ("log",)
 
 _NUMBER = re.compile(r"\s*(-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)\s*(/s)?\s*", re.ASCII)
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*", re.ASCII)
+_OFTEN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(day|week|month|year)\s*", re.ASCII)
+_DAYS = {"day": 1.0, "week": 7.0, "month": 30.0, "year": 365.0}
 _MAX_TEXT = 64
 
 
@@ -75,6 +77,21 @@ class Share(float):
         return cls(value)
 
 
+class Frequency(float):
+    """How often, in times a day, written ``1/month``, ``2/week`` or ``0.5/day``."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, given: object) -> Frequency:
+        """Read a frequency; ValueError when it is not one."""
+        found = _OFTEN.fullmatch(given) if isinstance(given, str) and len(given) <= _MAX_TEXT else None
+        value = float(found[1]) / _DAYS[found[2]] if found else 0.0
+        if not 1e-4 <= value <= 1e3:
+            raise ValueError(f"a frequency such as 1/month, 2/week or 0.5/day is expected, not {_short(given)}")
+        return cls(value)
+
+
 def _short(given: object) -> str:
     text = repr(given)
     return text if len(text) <= 40 else f"{text[:39]}…"
@@ -82,7 +99,7 @@ def _short(given: object) -> str:
 
 def decode_unit(kind: type, value: object) -> object:
     """Msgspec's hook for the types above and those of the settings."""
-    if kind in (Amount, Share, Seconds, Bytes):
+    if kind in (Amount, Share, Frequency, Seconds, Bytes):
         return kind.parse(value)
     raise ValueError(f"{kind.__name__} cannot be read from {_short(value)}")
 
@@ -158,8 +175,21 @@ class Change(_Part, frozen=True, kw_only=True):
     )
 
 
+class Normal(_Part, frozen=True, kw_only=True):
+    """What is normal is learned from each series, and what is not is wrong: no number of the user's is needed."""
+
+    false_alarms: Annotated[Frequency, _("How often each series may be called unusual when nothing is wrong.")] = field(
+        default_factory=lambda: Frequency(1 / 30)
+    )
+    direction: Annotated[
+        Literal["both", "up", "down"], _("Whether only what is above, or below, the usual matters.")
+    ] = "both"
+    learn: Annotated[Seconds, _("How long a new series is only learned.")] = field(default_factory=_lasting(86_400))
+    every: Annotated[Seconds, _("How often a value is looked at and learned.")] = field(default_factory=_lasting(60))
+
+
 class Rule(_Part, frozen=True, kw_only=True):
-    """One alert rule. Its one condition: `above` or `below` (with or without `trend`), `burn`, `change` or `absent`."""
+    """One alert rule with one condition: a bound (also with `trend`), `burn`, `change`, `baseline` or `absent`."""
 
     name: Name
     type: Annotated[str, Meta(max_length=80, description="What kind of trouble this is, in a word.")] = ""
@@ -192,9 +222,10 @@ class Rule(_Part, frozen=True, kw_only=True):
     ] = ()
     burn: Annotated[Burn, _("An objective whose budget is spent too fast.")] | None = None
     change: Annotated[Change, _("A figure that is not what it was.")] | None = None
+    baseline: Annotated[Normal, _("A figure that is not normal, as learned from its past.")] | None = None
     absent: Annotated[Seconds, _("Wrong when a series that has been there is silent for this long.")] | None = None
     message: Annotated[
-        Text, _("What the alert says; {value}, {before}, {threshold}, {window} and labels in braces.")
+        Text, _("What the alert says; {value}, {before}, {expected}, {threshold}, {window} and labels in braces.")
     ] = ""
     runbook: Annotated[Text, _("Where it is written what to do.")] = ""
     notify: Annotated[Words, Meta(max_length=16, description="Receivers.")] = ("log",)

@@ -8,12 +8,26 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from pea.errors import ConfigError, did_you_mean, nearest
-from pea.watch.rule import BUILT_IN_RECEIVERS, Amount, Change, Inhibit, Receiver, Rule, labels_of
+from pea.watch.rule import BUILT_IN_RECEIVERS, Amount, Change, Inhibit, Normal, Receiver, Rule, labels_of
 from pea.watch.signals import Quantity, Signal, Unit, signal
 from pea.watch.window import SHORT_S, SLICE_S
 
-VALUES = ("value", "before", "threshold", "window", "rule", "severity", "growth", "left", "objective", "burn")
+VALUES = (
+    "value",
+    "before",
+    "expected",
+    "threshold",
+    "window",
+    "rule",
+    "severity",
+    "growth",
+    "left",
+    "objective",
+    "burn",
+)
 MAX_LONG_S = 30 * 86_400
+MAX_EVERY_S = 3_600
+MAX_LEARN_S = 60 * 86_400
 MAX_TREND_S = 12 * 3_600  # twice this is kept by the series store
 
 
@@ -73,10 +87,13 @@ def faults_of_receiver(receiver: Receiver) -> Iterator[Fault]:
 
 def _condition(rule: Rule, watched: Signal) -> Iterator[Fault]:
     bounds = [name for name in ("above", "below") if getattr(rule, name) is not None]
-    kinds = [*bounds[:1], *(name for name in ("burn", "change", "absent") if getattr(rule, name) is not None)]
+    kinds = [
+        *bounds[:1],
+        *(name for name in ("burn", "change", "baseline", "absent") if getattr(rule, name) is not None),
+    ]
     if not kinds:
         what = "the rule has no condition"
-        yield Fault("trend" if rule.trend else "", what, "say above:, below:, burn:, change: or absent:")
+        yield Fault("trend" if rule.trend else "", what, "say above:, below:, burn:, change:, baseline: or absent:")
     elif len(kinds) > 1 or len(bounds) > 1:
         yield Fault(
             bounds[-1] if len(bounds) > 1 else kinds[-1],
@@ -93,6 +110,8 @@ def _condition(rule: Rule, watched: Signal) -> Iterator[Fault]:
         yield from _burn(rule, watched)
     if rule.change is not None:
         yield from _change(rule, rule.change, watched)
+    if rule.baseline is not None:
+        yield from _baseline(rule, rule.baseline)
     if rule.trend and (watched.quantity is not Quantity.GAUGE or rule.above is None):
         yield Fault("trend", "a trend needs a gauge and `above`", "watch process.memory or agent.memory")
     for name in rule.minus:
@@ -185,6 +204,18 @@ def _change(rule: Rule, change: Change, watched: Signal) -> Iterator[Fault]:
         )
     elif change.over < rule.window:
         yield Fault("change.over", "is at least as long as the window", f"write {rule.window:g}s")
+
+
+def _baseline(rule: Rule, normal: Normal) -> Iterator[Fault]:
+    if not SLICE_S <= normal.every <= MAX_EVERY_S:
+        yield Fault("baseline.every", f"is {SLICE_S} s to {MAX_EVERY_S // 3_600} h", "write 1m")
+    elif not 10 * normal.every <= normal.learn <= MAX_LEARN_S:
+        yield Fault(
+            "baseline.learn", "is at least ten values and at most 60 days long", f"write {10 * normal.every:g}s"
+        )
+    for name in ("below", "above"):
+        if getattr(rule.clear, name) is not None:
+            yield Fault(f"clear.{name}", "what is normal again is learned, not said", "write for: alone")
 
 
 def _minus(name: str, rule: Rule, watched: Signal) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from pea.config import Seconds
-from pea.watch.rule import Amount, RuleFile, Share
+from pea.watch.rule import Amount, Frequency, RuleFile, Share
 from pea.watch.signals import listing
 
 _SHAPES: dict[type, dict[str, Any]] = {
@@ -19,6 +19,11 @@ _SHAPES: dict[type, dict[str, Any]] = {
         "examples": ["30s", "5m", "1h"],
     },
     Amount: {"type": ["number", "string"], "examples": ["1s", "900ms", "1GiB", "5%", "2/s"]},
+    Frequency: {
+        "type": "string",
+        "pattern": r"^\s*\d+(\.\d+)?\s*/\s*(day|week|month|year)\s*$",
+        "examples": ["1/month", "1/week"],
+    },
     Share: {
         "anyOf": [
             {"type": "number", "minimum": 0, "maximum": 1},

@@ -14,11 +14,12 @@ import msgspec
 from pea.watch.alert import Alert, State
 from pea.watch.book import Book, Change, Silence
 from pea.watch.evaluate import Reading, Scene, exemplars, needs, readings
-from pea.watch.memory import Memory, recall, remember
+from pea.watch.memory import BASELINES, Memory, recall, recall_baselines, remember
 from pea.watch.notify import Delivery, Outbox, Planner, Send, to_log
 from pea.watch.rule import BUILT_IN_RECEIVERS, Rule, RuleSet
 
 INTERVAL_S = 10.0
+LEARNED_S = 300.0  # between two writings of what baselines have learned
 SLICE_S = 0.001
 BREATH = 8  # readings
 
@@ -56,6 +57,7 @@ class Watcher:
         pin: Callable[[int], object] | None = None,
     ) -> None:
         memory = recall(path)
+        recall_baselines(path, scene.learners)
         self.scene = scene
         self.rules = RuleSet()
         self.book = Book(memory.book)
@@ -78,6 +80,8 @@ class Watcher:
         """Go on with these rules; alerts of rules that are no more end."""
         self.rules = rules
         self.scene.windows.need(needs(rules.rules))
+        if rules.rules:
+            self.scene.learners.keep_only(rules.rules, self._clock())
         self._senders = {**dict.fromkeys(BUILT_IN_RECEIVERS, to_log), **self._make_senders(rules)}
         changes = self.book.keep_only(rules.rules, self._clock()) if self._evaluations or rules.rules else []
         self._hear(changes)
@@ -121,6 +125,7 @@ class Watcher:
     async def run(self, interval_s: float = INTERVAL_S) -> None:
         """Evaluate, tell and remember at every interval until cancelled."""
         telling: asyncio.Task[bool] | None = None
+        learned_s = self._clock()
         while True:
             await asyncio.sleep(interval_s - self._clock() % interval_s)
             changes = await self.evaluate_politely()
@@ -128,6 +133,9 @@ class Watcher:
                 telling = asyncio.create_task(self.outbox.deliver(self._senders), name="pea-notify")
             if changes or self.outbox.state().waiting or self.book.alerts():
                 await self.save()
+            if self._clock() - learned_s >= LEARNED_S:
+                learned_s = self._clock()
+                await self.save_baselines()
 
     async def deliver(self) -> bool:
         """Send what is due now; see `Outbox.deliver`."""
@@ -144,6 +152,12 @@ class Watcher:
         if self._path is not None:
             await asyncio.to_thread(remember, self._path, self.memory())
 
+    async def save_baselines(self) -> None:
+        """Write what baselines have learned."""
+        learned = self.scene.learners.save()
+        if self._path is not None and learned:
+            await asyncio.to_thread(remember, self._path.with_name(BASELINES), learned)
+
     def memory(self) -> bytes:
         """What must survive a restart, encoded."""
         held = Memory(book=self.book.state(), planner=self._planner.state, outbox=self.outbox.state())
@@ -157,12 +171,12 @@ class Watcher:
             async with asyncio.timeout(2.0):
                 await self.deliver()
         await self.save()
+        await self.save_baselines()
 
     def status(self) -> WatchStatus:
         """Counts and times."""
-        return WatchStatus(
-            self._evaluations, self._evaluation_s, self._failures, self.book.overflowed, self.outbox.status()
-        )
+        overflowed = self.book.overflowed + self.scene.learners.overflowed
+        return WatchStatus(self._evaluations, self._evaluation_s, self._failures, overflowed, self.outbox.status())
 
     def _round(self, now_s: float | None) -> Iterator[list[Change]]:
         now_s = self._clock() if now_s is None else now_s
@@ -179,10 +193,13 @@ class Watcher:
     def _one(self, rule: Rule, now_s: float) -> Iterator[list[Change]]:
         """A rule's changes at the end, and nothing after each few readings."""
         found: list[Reading] = []
+        looked = 0
         try:
             for reading in readings(rule, self.scene, now_s, self.book.active(rule.name)):
-                found.append(reading)
-                if len(found) % BREATH == 0:
+                looked += 1
+                if reading is not None:
+                    found.append(reading)
+                if looked % BREATH == 0:
                     yield []
         except Exception:  # noqa: BLE001 - one rule's fault must not blind the others
             self._failures += 1

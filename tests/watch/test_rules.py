@@ -96,7 +96,7 @@ def test_shares_are_read(given: object, value: float) -> None:
 
 TIME = "(write it in time, such as 1s or 900ms)"
 MISTAKES = (
-    ("", 3, "the rule has no condition (say above:, below:, burn:, change: or absent:)"),
+    ("", 3, "the rule has no condition (say above:, below:, burn:, change:, baseline: or absent:)"),
     ("above: 1s|severty: high", 6, "there is no field 'severty' (did you mean 'severity'?)"),
     ("above: 1s|severity: hihg", 6, "severity: invalid enum value 'hihg' (did you mean 'high'?)"),
     ("above: 1GiB", 5, f"above: 1GiB is not an amount of agent.latency.p95 {TIME}"),

@@ -2,6 +2,7 @@
 
 import { showAgents } from "/page/agents.js";
 import { Chart } from "/page/chart.js";
+import { course } from "/page/course.js";
 import { element, find, svg, sync } from "/page/dom.js";
 import { bytes, clock, milliseconds, percent, rate, whole, words } from "/page/format.js";
 import { learn, open } from "/page/run.js";
@@ -67,7 +68,9 @@ function advice(one) {
 function alert(one) {
   const line = element("li", { class: `item ${one.severity ?? ""}` },
     element("p", { class: "what" }, element("span", { class: `tag ${one.severity ?? ""}`, text: one.severity ?? "alert" }), element("strong", { text: one.message ?? one.name ?? one.rule ?? "" })),
-    one.since ? element("p", { text: `since ${clock(one.since)}` }) : null);
+    one.since ? element("p", { text: `since ${clock(one.since)}` }) : null,
+    one.explanation ? element("p", { text: one.explanation }) : null,
+    one.course ? course(one.course) : null);
   for (const trace of (one.exemplars ?? []).slice(0, 3)) line.append(element("a", { href: `/traces/${trace}`, text: `trace ${String(trace).slice(0, 8)}` }));
   return line;
 }
