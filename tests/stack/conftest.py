@@ -1,0 +1,41 @@
+"""One running stack for all tests here: PEA under load, scraped by a real Prometheus, alerts to a real Alertmanager."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stack.counts import COUNTED
+from tests.stack.load import other_program
+from tests.stack.programs import until
+from tests.stack.running import NEEDED, SCRAPES, Stack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack under load, once Prometheus has seen enough of it and both have raised their alerts."""
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    if missing:
+        said = f"not installed: {', '.join(missing)}"
+        if os.environ.get("PEA_REQUIRE_SERVICES"):
+            pytest.fail(said)
+        pytest.skip(said)
+    made = Stack(tmp_path_factory.mktemp("stack"))
+    try:
+        other_program(made.pea.url)
+        until("Prometheus has seen the beginning", lambda: made.scraped(3))
+        for _ in range(3):
+            other_program(made.pea.url)
+        until("Prometheus has scraped enough", lambda: made.scraped(SCRAPES))
+        yield made
+    finally:
+        made.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was counted, so that a run's log shows it."""
+    for what, count in COUNTED.items():
+        terminalreporter.write_line(f"stack: {what} {count}")
