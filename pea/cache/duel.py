@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from pea.cache.miniature import UNLIMITED, Miniature
-from pea.cache.two_queues import POLICIES, Policy
+from pea.cache.two_queues import POLICIES, SPREAD, Policy
 
 _DENSITY = 8.0  # a cache of n entries is sampled to between this times √n and twice as many
 _ROUND = 2  # asks per entry of a miniature between two verdicts
@@ -18,18 +18,18 @@ _LEAD = 0.004  # of all asks: by less than this no policy is left for another
 _CALM_AFTER = 12  # rounds without a change
 _CALM_RANKS = 2  # a quarter of the sample is enough then
 _CALM_LEAD = 0.012
-_SPREAD = 0x9E3779B97F4A7C15  # 2⁶⁴ over the golden ratio: small integers and multiples of 2 are spread too
 
 
 class Duel:
     """A judge for `pea.cache.two_queues.TwoQueues`."""
 
-    __slots__ = ("_asks", "_calm", "_held", "_limit", "_mask", "_minis", "_rounds", "_score", "_total")
+    __slots__ = ("_asks", "_calm", "_held", "_limit", "_minis", "_rounds", "_score", "_total", "asked", "mask")
 
     def __init__(self) -> None:
         self._held = 0
         self._limit = 0  # entries of a miniature; 0 until the cache has been full
-        self._mask = 0
+        self.mask = 0
+        self.asked: list[int] = []
         self._minis = [Miniature(policy) for policy in POLICIES]
         self._score = dict.fromkeys(POLICIES, 0.0)
         self._asks = 0
@@ -37,26 +37,9 @@ class Duel:
         self._calm = False  # no verdict has changed anything for a while
         self._rounds = 0  # since the last that has
 
-    def samples(self, mark: int) -> bool:
-        """Whether the key with this hash belongs to the sample."""
-        return not (mark * _SPREAD >> 40) & self._mask
-
-    def ask(self, mark: int) -> None:
-        """Put a request to every miniature."""
-        if (mark * _SPREAD >> 40) & self._mask:  # of a former, denser sample
-            return
-        self._asks += 1
-        for mini in self._minis:
-            mini.asks += 1
-            node = mini.held.get(mark)  # most requests end here, without a call
-            if node is None:
-                mini.miss(mark)
-            else:
-                node[0] += 1
-                mini.hits += 1
-
     def verdict(self, policy: Policy, held: int, *, full: bool) -> Policy:
         """The policy that hits clearly more often than ``policy``, else that, for a cache of ``held`` entries."""
+        self._put()
         if not self._held * 0.8 <= held <= self._held * 1.25 or (full and not self._limit):
             self._fit(held, full=full or bool(self._limit))
         if not self._limit or self._asks < _ROUND * self._limit:
@@ -77,6 +60,16 @@ class Duel:
             self._settle(held, calm=True)
         return policy
 
+    def _put(self) -> None:
+        """Put what was asked since the last verdict to every miniature."""
+        mask, asked = self.mask, self.asked
+        if mask:  # some of the entries that tell may have been sampled more densely
+            asked = [mark for mark in asked if not (mark * SPREAD >> 40) & mask]
+        for mini in self._minis:
+            mini.run(asked)
+        self._asks += len(asked)
+        self.asked.clear()
+
     def _settle(self, held: int, *, calm: bool) -> None:
         """Sample more thinly where nothing changes, densely again where something does."""
         self._rounds = 0
@@ -90,8 +83,8 @@ class Duel:
         """The cache has grown or shrunk: sample as densely as suits it, keep what the miniatures hold of that."""
         self._held = held
         rank = int(math.sqrt(held) / _DENSITY).bit_length() + (_CALM_RANKS if self._calm else 0)
-        self._mask = (1 << rank) - 1
+        self.mask = (1 << rank) - 1
         self._limit = max(held >> rank, 8) if full else 0
         for mini in self._minis:
-            mini.thin(lambda mark: not (mark * _SPREAD >> 40) & self._mask)
+            mini.thin(lambda mark: not (mark * SPREAD >> 40) & self.mask)
             mini.resize(self._limit or UNLIMITED)

@@ -1,9 +1,12 @@
-"""An eviction policy in small: the queues of `pea.cache.two_queues` with entries of one size and without values."""
+"""An eviction policy in small: the queues of `pea.cache.two_queues` with entries of one size and without values.
+
+Requests are put to it in batches: a loop over local names costs a third of a call for each.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pea.cache.ghosts import Ghosts
 from pea.cache.two_queues import AGE_EVERY, GHOSTS_PER_ENTRY, MOST_COUNT, MOST_VISITS, SMALL, Policy
@@ -40,7 +43,7 @@ class Miniature:
         self.resize(limit)
 
     def resize(self, limit: int) -> None:
-        """Hold at most ``limit`` keys; what is too much leaves at the next requests."""
+        """Hold at most ``limit`` keys; what is too much leaves at the next miss."""
         self.limit = limit
         self._small_most = max(1, int(limit * SMALL[self.policy]))
         self._age_at = self.asks + AGE_EVERY * limit
@@ -51,45 +54,65 @@ class Miniature:
         self._small = deque(key for key in self._small if key in self.held)
         self._main = deque(key for key in self._main if key in self.held)
 
-    def miss(self, key: int) -> None:
-        """A request for a key that is not held; one that is, the caller counts itself, in ``held`` and ``hits``."""
-        ghost = self._ghosts.recall(key)
-        count = 1 if ghost is None else ghost + 1
-        self.held[key] = [count, count]
-        if self.policy == "clock" or (ghost is not None and self.policy == "s3-fifo"):
-            self._main.append(key)
-        else:
-            self._small.append(key)
-        while len(self.held) > self.limit:
-            self._evict()
+    def run(self, keys: Sequence[int]) -> None:
+        """Requests for these keys, in this order."""
+        held, ghosts = self.held, self._ghosts
+        main, small = self._main.append, self._small.append
+        find, recall, evict, limit = held.get, ghosts.recall, self._evict, self.limit
+        clock, straight = self.policy == "clock", self.policy == "s3-fifo"
+        hits = 0
+        for key in keys:
+            node = find(key)
+            if node is not None:
+                node[0] += 1
+                hits += 1
+                continue
+            if clock:  # it has no ghosts
+                held[key] = [1, 1]
+                main(key)
+            else:
+                ghost = recall(key)
+                count = 1 if ghost is None else ghost + 1
+                held[key] = [count, count]
+                if ghost is not None and straight:
+                    main(key)
+                else:
+                    small(key)
+            if len(held) > limit:
+                evict()
+        self.hits += hits
+        self.asks += len(keys)
         if self.asks >= self._age_at:
             self._age()
 
     def _evict(self) -> None:
+        """Let keys go until the limit holds."""
         small, main, held = self._small, self._main, self.held
-        if not small or (main and len(small) <= self._small_most):
-            self._lose(self._hand(), newcomer=False)
-            return
-        key = small.popleft()
-        count, base = held[key]
-        if self.policy == "s3-fifo":
-            if count > base:
-                held[key][1] = count
+        while len(held) > self.limit:
+            if not small or (main and len(small) <= self._small_most):
+                self._lose(self._hand(), newcomer=False)
+                continue
+            key = small.popleft()
+            node = held[key]
+            count = node[0]
+            if self.policy == "s3-fifo":
+                if count > node[1]:
+                    node[1] = count
+                    main.append(key)
+                else:
+                    self._lose(key, newcomer=True)
+            elif len(main) < self.limit - self._small_most:
                 main.append(key)
             else:
-                self._lose(key, newcomer=True)
-            return
-        if len(main) < self.limit - self._small_most:
-            main.append(key)
-            return
-        victim = self._hand()
-        if count > min(held[victim][0], MOST_COUNT):
-            self._lose(victim, newcomer=False)
-            held[key][1] = count
-            main.append(key)
-        else:
-            main.appendleft(victim)
-            self._lose(key, newcomer=True)
+                victim = self._hand()
+                most = held[victim][0]
+                if count > (most if most < MOST_COUNT else MOST_COUNT):
+                    self._lose(victim, newcomer=False)
+                    node[1] = count
+                    main.append(key)
+                else:
+                    main.appendleft(victim)
+                    self._lose(key, newcomer=True)
 
     def _hand(self) -> int:
         main, held, most = self._main, self.held, self._most

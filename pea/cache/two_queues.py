@@ -33,18 +33,21 @@ MOST_COUNT = 15  # as in the sketches of TinyLFU: a former favourite can be over
 GHOSTS_PER_ENTRY = {"clock": 0.5, "s3-fifo": 0.5, "tinylfu": 4.0}  # of each of the two generations
 _GHOST_SHARE = 1 / 16  # of the bytes, at most
 AGE_EVERY = 6  # requests per entry between two halvings of the counts
-_TICK_EVERY = 8  # insertions
+SPREAD = 0x9E3779B97F4A7C15  # 2⁶⁴ over the golden ratio: small integers and multiples of 2 are spread too
+_TICK_EVERY = 32  # insertions
+_MOST_ASKED = 4_096  # told to the judge between two of them
 _AGE_SLICE = 512  # entries halved per tick: no pause, whatever the size
 
 
 class Judge(Protocol):
-    """Says which policy to follow, from what it is told of some of the requests."""
+    """Says which policy to follow, from what it is told of some of the requests.
 
-    def samples(self, mark: int) -> bool:
-        """Whether the requests of the key with this hash are to be told."""
+    A key is told of, by appending its hash to ``asked``, if its spread hash has none of the bits of ``mask``. No call
+    for each: a judge works through them when it is asked for its verdict.
+    """
 
-    def ask(self, mark: int) -> None:
-        """A sampled key was asked for."""
+    mask: int
+    asked: list[int]
 
     def verdict(self, policy: Policy, held: int, *, full: bool) -> Policy:
         """Which policy to follow, with ``held`` entries; ``full`` says that one had to make room."""
@@ -153,7 +156,9 @@ class TwoQueues(Generic[K, V]):
             return None
         node.count += 1
         if node.sampled and self._judge is not None:
-            self._judge.ask(hash(key))
+            asked = self._judge.asked
+            if len(asked) < _MOST_ASKED:
+                asked.append(hash(key))
         self.hits += 1
         return node.value
 
@@ -188,9 +193,9 @@ class TwoQueues(Generic[K, V]):
             node.count = node.base = 1
             node.main = policy == "clock"
         node.gone = node.sampled = False
-        if judge is not None and judge.samples(mark):
+        if judge is not None and not (mark * SPREAD >> 40) & judge.mask:
             node.sampled = True
-            judge.ask(mark)
+            judge.asked.append(mark)
         nodes[key] = node
         self.size_bytes += size
         if node.main:
