@@ -20,10 +20,10 @@ def used_bytes(db: sqlite3.Connection) -> int:
     return int((pages - free) * size)
 
 
-def at_bound(db: sqlite3.Connection) -> bool:
-    """Whether the file may not grow any more."""
-    pages, most = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "max_page_count"))
-    return bool(pages >= most - 16)
+def at_bound(db: sqlite3.Connection, size_bytes: int) -> bool:
+    """Whether the file has grown to its bound, so that no room is its own doing and not the disk's."""
+    pages, size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    return bool(pages * size >= size_bytes)
 
 
 def delete_oldest(db: sqlite3.Connection, *, before_ns: int | None = None, at_most: int = STEP) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from pea.store.rates import Key, Rates, write_rates
 from pea.store.trim import LOW_WATER, at_bound, delete_old_names, delete_oldest, give_back, used_bytes
 
 BATCH_DRAFTS = 500
+BATCH_BYTES = 1 << 20  # a quarter of the room above the bound: a transaction has to fit into it
 RATES_EVERY_S = 2.0
 BOUNDS_EVERY_S = 1.0
 NAMES_EVERY_S = 60.0
@@ -157,6 +158,7 @@ class Writer:
             self._attempt(self._check)
             while self._queue:
                 self._write_some()
+                self._hold_bound()
             now = time.monotonic()
             if closing or now - rates_at >= RATES_EVERY_S:
                 rates_at = now
@@ -177,15 +179,16 @@ class Writer:
     def _write_some(self) -> None:
         """One transaction of what waits, up to the next errand; then the errand."""
         batch: list[TraceDraft] = []
+        size = 0
         while self._queue and len(batch) < BATCH_DRAFTS:
             item = self._queue[0]
-            if isinstance(item, _Errand):
+            if isinstance(item, _Errand) or (batch and size + item.size_bytes > BATCH_BYTES):
                 break
             self._queue.popleft()
             batch.append(item)
+            size += item.size_bytes
         if batch:
             written = self._attempt(lambda: self._insert(batch), again=True)
-            size = sum(draft.size_bytes for draft in batch)
             spans = sum(draft.spans for draft in batch)
             with self._lock:
                 self._waiting -= size
@@ -251,6 +254,13 @@ class Writer:
         more = give_back(db)
         return int(bool(traces) or more)
 
+    def _hold_bound(self) -> None:
+        """While much waits, let no more be written than is deleted, once the file is as large as it may be."""
+        if self._db is not None:
+            self._used = used_bytes(self._db)
+        while self._used > self._size_bytes and self._attempt(self._keep_bounds):
+            pass
+
     def _keep_all_bounds(self) -> None:
         while self._attempt(self._keep_bounds):
             pass
@@ -286,7 +296,7 @@ class Writer:
         db = self._db
         traces = spans = 0
         try:
-            if db is None or steps > MAX_STEPS or not at_bound(db):
+            if db is None or steps > MAX_STEPS or not at_bound(db, self._size_bytes):
                 return False
             for _ in range(steps):
                 with Transaction(db):

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pea.config import Bytes, Seconds
+from pea.config import Bytes, Seconds, StoreSettings
 from pea.store import database, insert
 from pea.store import spans as spans_module
 from pea.store.search import Origins, Query, _fits, search
@@ -333,3 +333,24 @@ def test_too_much_waiting_is_dropped_and_counted(make_store: MakeStore):
     status = store.status()
     assert status.waiting_bytes <= 5_000
     assert status.dropped > 0
+
+
+def test_a_burst_far_beyond_the_bound_is_written_and_the_oldest_go(tmp_path: Path):
+    """Many times the bound at once, in traces of all sizes: all of it is written in turn, nothing is dropped."""
+    store = SpanStore(tmp_path / "burst.db", StoreSettings(size=Bytes(1 << 20), age=Seconds(1e10)))
+    store.flush()
+    noise = random.Random(1)
+    with store.writer._lock:  # the writer comes to its next batch when all of it waits
+        for number in range(1, 300):
+            draft = store.draft(number)
+            for place in range(noise.choice((1, 1, 60))):
+                draft.add(span(number, place + 1, attributes={"noise": noise.randbytes(1_000).hex()}))
+            store.writer._waiting += draft.size_bytes
+            store.writer._queue.append(draft)
+    assert store.flush(60)
+    status = store.status()
+    assert (status.dropped, status.failures, status.traces) == (0, 0, 299)
+    assert status.deleted_traces > 100
+    assert 299 in traces(store)
+    assert (tmp_path / "burst.db").stat().st_size <= (1 << 20) + (4 << 20)
+    assert store.close()
