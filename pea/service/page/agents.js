@@ -17,6 +17,7 @@ const COLUMNS = [
   { key: "max", title: "Max", number: true, value: (row) => row.metrics.response.max_ms ?? -1 },
   { key: "memory", title: "Memory", number: true, value: (row) => row.metrics.resources.memory_bytes ?? -1, any: (row) => row.metrics.resources.memory_bytes !== null },
   { key: "cache", title: "Cache hits", number: true, value: (row) => hits(row) ?? -1, any: (row) => hits(row) !== null },
+  { key: "tokens", title: "Tokens", number: true, value: (row) => used(row) ?? -1, any: (row) => row.tokens !== null },
   { key: "trend", title: "15 min" },
 ];
 
@@ -26,6 +27,10 @@ let last = [];
 function hits(row) {
   const all = Object.values(row.cache).reduce((sum, count) => sum + count, 0);
   return all ? 1 - (row.cache.none ?? 0) / all : null;
+}
+
+function used(row) {
+  return row.tokens && row.tokens.input + row.tokens.output;
 }
 
 function tiers(row) {
@@ -63,6 +68,7 @@ function render(shown) {
       p50: () => milliseconds(response.p50_ms), p95: () => milliseconds(response.p95_ms), max: () => milliseconds(response.max_ms),
       memory: () => bytes(resources.memory_bytes),
       cache: () => (hits(row) === null ? NONE : element("span", { title: tiers(row), text: percent(hits(row)) })),
+      tokens: () => (row.tokens === null ? NONE : element("span", { title: `${whole(row.tokens.input)} in, ${whole(row.tokens.output)} out, ${whole(row.tokens.model_calls)} calls of models`, text: whole(used(row)) })),
       trend: () => [spark(row.spark), trend("responses", trends.response_time), trend("calls", trends.throughput), trend("errors", trends.errors)],
     };
     return element("tr", { class: idle ? "idle" : "" }, name, ...shown.slice(1).map((column) => cell(column, makers[column.key](), `in-${column.key}`)));
