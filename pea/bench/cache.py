@@ -21,6 +21,7 @@ import cachetools
 import numpy as np
 import theine
 
+from pea.bench.cache_activity import activities
 from pea.bench.cache_policies import lru, percent, s3_fifo, w_tinylfu
 from pea.bench.data import data_folder
 from pea.bench.figure import Figure
@@ -45,7 +46,7 @@ TIME_BUDGET = 0.35
 
 def cache(data: Path | None = None) -> list[Line | Figure]:
     """Everything about caches; ``data`` is the folder of public data sets."""
-    return [*lookups(), *ratios(data)]
+    return [*lookups(), *activities(), *ratios(data)]
 
 
 def lookups() -> list[Line | Figure]:
