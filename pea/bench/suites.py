@@ -43,6 +43,9 @@ SUITES = {
     for suite in (
         Suite("spans", "spans beside the OpenTelemetry SDK's", "pea.bench.spans", "spans", 30),
         Suite("calls", "a call between agents beside one official span", "pea.bench.calls", "calls", 10),
+        Suite("overload", "ten times the load: who is served, and when", "pea.bench.overload", "overload", 60),
+        Suite("balance", "one of three replicas twenty times slower", "pea.bench.balance", "balance", 10),
+        Suite("workers", "worker processes beside concurrent.futures", "pea.bench.workers", "workers", 30),
         Suite("lag", "event-loop lag caused by draining and exporting spans", "pea.bench.lag", "lag", 45),
         Suite("http", "a traced route beside bare aiohttp", "pea.bench.http", "http", 45),
         Suite("start", "process start to /readyz, and memory", "pea.bench.start", "start", 20),

@@ -7,7 +7,9 @@ always room for the higher ones.
 from __future__ import annotations
 
 import math
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pea.config import RuntimeSettings
@@ -23,6 +25,9 @@ SHARE = 0.1  # of a new duration in the usual one
 FIRST_GUESS_S = 0.05
 LONGEST_WAIT_S = 60.0
 MAX_KNOWN = 1_000
+TELLING_S = 0.005  # of expected wait; shorter ones say nothing about the reckoning
+MOST_STRETCH = 20.0
+UP, DOWN = 0.3, 0.03  # quickly to what is worse: nine in ten of those let in are to be in time
 
 
 class Place(NamedTuple):
@@ -32,12 +37,15 @@ class Place(NamedTuple):
     tag: float
     arrival: int
     cost_s: float
+    expected_s: float  # of waiting, as it was reckoned
+    since: float
 
 
 class Admission:
     """The door of one scheduler, which says what happens: a task waits, leaves the line, starts, ends."""
 
-    def __init__(self, settings: RuntimeSettings) -> None:
+    def __init__(self, settings: RuntimeSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.concurrency = ConcurrencyLimit(
             settings.concurrency, settings.concurrency_least, adaptive=settings.adaptive_concurrency
         )
@@ -48,6 +56,8 @@ class Admission:
         self._tags = {priority: FairTags() for priority in Priority}
         self._waiting = dict.fromkeys(Priority, 0)
         self._ahead_s = dict.fromkeys(Priority, 0.0)
+        # How much longer than reckoned tasks have waited: higher priorities that came after them, above all.
+        self._stretch = dict.fromkeys(Priority, 1.0)
         self._usual: OrderedDict[str, tuple[float, int]] = OrderedDict()
         self._mean_s = FIRST_GUESS_S
         self._arrivals = 0
@@ -71,9 +81,9 @@ class Admission:
         if waiting and self.shed_below is not None and priority < self.shed_below:
             what = f"tasks of priority {priority.name.lower()} are refused until the objectives are met again"
             self._refuse(priority, "shed", what, self._wait_s(waiting * self._mean_s))
-        if waiting and deadline_s is not None:
+        if waiting and deadline_s is not None and priority is not Priority.CRITICAL:  # a crisis is tried in any case
             usual_s, count = self._usual.get(capability, (0.0, 0))
-            wait_s = self._wait_s(sum(s for other, s in self._ahead_s.items() if other >= priority))
+            wait_s = self._before_s(priority) * self._stretch[priority]
             if count >= ENOUGH and wait_s and wait_s + usual_s > deadline_s:
                 what = f"it would end in about {wait_s + usual_s:.1f} s, after its deadline of {deadline_s:.1f} s"
                 self._refuse(priority, "late", what, wait_s + usual_s - deadline_s)
@@ -90,10 +100,13 @@ class Admission:
     def enqueue(self, capability: str, flow: str, priority: Priority) -> Place:
         """A task waits; ``flow`` is whose it is, for fairness among equals."""
         cost_s, _ = self._usual.get(capability, (self._mean_s, 0))
+        expected_s = self._before_s(priority)
         self._arrivals += 1
         self._waiting[priority] += 1
         self._ahead_s[priority] += cost_s
-        return Place(-priority, self._tags[priority].tag(flow, cost_s), self._arrivals, cost_s)
+        return Place(
+            -priority, self._tags[priority].tag(flow, cost_s), self._arrivals, cost_s, expected_s, self._clock()
+        )
 
     def dequeue(self, place: Place, *, starts: bool) -> None:
         """A task waits no more, since it ``starts`` or for another reason."""
@@ -102,6 +115,10 @@ class Admission:
         self._ahead_s[priority] = max(0.0, self._ahead_s[priority] - place.cost_s) if self._waiting[priority] else 0.0
         if starts:
             self._tags[priority].ran(place.tag)
+        waited_s = self._clock() - place.since
+        if place.expected_s > TELLING_S and (starts or waited_s > place.expected_s):
+            wrong = max(1.0, min(MOST_STRETCH, waited_s / place.expected_s)) - self._stretch[priority]
+            self._stretch[priority] += (UP if wrong > 0 else DOWN) * wrong
 
     def started(self) -> None:
         """A task runs."""
@@ -119,6 +136,10 @@ class Admission:
         self._usual.move_to_end(capability)
         if len(self._usual) > MAX_KNOWN:
             self._usual.popitem(last=False)
+
+    def _before_s(self, priority: Priority) -> float:
+        """How long those that wait and go before a task of this priority will take."""
+        return self._wait_s(sum(work_s for other, work_s in self._ahead_s.items() if other >= priority))
 
     def _wait_s(self, work_s: float) -> float:
         """How long so much work takes the places there are."""

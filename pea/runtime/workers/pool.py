@@ -13,7 +13,6 @@ import pickle
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as LateError
-from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import SpanContext, TraceFlags
@@ -113,7 +112,7 @@ class Workers:
                     continue
                 self.killed += 1
                 raise self._crash(digest, expired.exitcode, name) from None
-            except (BrokenProcessPool, RuntimeError) as error:
+            except RuntimeError as error:  # BrokenProcessPool, or a pool that is stopped
                 # A process that had no job was killed from outside, and pebble gives up the whole pool.
                 await self._replace(pool)
                 if not left or self._closed:

@@ -194,3 +194,32 @@ def test_not_adaptive_is_what_the_setting_says() -> None:
     limit = ConcurrencyLimit(64, 4, adaptive=False)
     run(limit, 10, lambda running: 0.05 * running)
     assert limit.limit == 64
+
+
+def test_the_reckoning_learns_from_how_long_tasks_really_waited() -> None:
+    """When others go before them, tasks wait longer than reckoned: the next is refused for it, and later is not."""
+    now = [0.0]
+    settings = RuntimeSettings(concurrency=10, adaptive_concurrency=False)
+    admission = Admission(settings, lambda: now[0])
+    learn(admission, "x.y", 0.1)
+    fill(admission, 10)
+    admission.check("x.y", Priority.NORMAL, 0.5)
+    for _ in range(60):  # each expects a tenth of a second and more, and waits four times that
+        place = admission.enqueue("x.y", "x.y", Priority.NORMAL)
+        now[0] += 4 * place.expected_s
+        admission.dequeue(place, starts=True)
+    with pytest.raises(Overloaded, match="after its deadline"):
+        admission.check("x.y", Priority.NORMAL, 0.4)
+    for _ in range(60):
+        place = admission.enqueue("x.y", "x.y", Priority.NORMAL)
+        now[0] += place.expected_s
+        admission.dequeue(place, starts=True)
+    admission.check("x.y", Priority.NORMAL, 0.4)
+
+
+def test_a_crisis_is_tried_in_any_case() -> None:
+    """An estimate refuses nobody whose matter is critical; only a full queue does."""
+    admission = door(concurrency=1, adaptive_concurrency=False)
+    learn(admission, "x.y", 10.0)
+    fill(admission, 5, Priority.CRITICAL)
+    admission.check("x.y", Priority.CRITICAL, 0.1)
