@@ -45,6 +45,14 @@ class DocumentStore:
         """The best documents for a query, and whether they hold all its words."""
         return self._safely(lambda: self._index.search(query, limit))
 
+    def spread(self, term: str) -> int:
+        """In how many documents a word stands."""
+        return self._safely(lambda: self._index.spread(term))
+
+    def some(self, terms: tuple[str, ...], limit: int) -> list[str]:
+        """The paths of the documents that hold the most telling of some words, best first."""
+        return self._safely(lambda: self._index.some(terms, limit))
+
     def document(self, path: str) -> Document | None:
         """A document's text by its path in the workspace."""
         return self._safely(lambda: self._index.document(path))

@@ -139,6 +139,28 @@ class SearchIndex:
                     return hits, whole
         return [], False
 
+    def spread(self, term: str) -> int:
+        """In how many documents a word (or another ending of it) stands; 0 for what is no word."""
+        query = parse(f'"{term}"')
+        if not query.terms:
+            return 0
+        with self._lock:
+            row = self._connection.execute("SELECT count(*) FROM whole WHERE whole MATCH ?", (query.all(),)).fetchone()
+        return int(row[0])
+
+    def some(self, terms: Iterable[str], limit: int) -> list[str]:
+        """The paths of the documents that hold the most telling of some words, best first (BM25)."""
+        query = parse(" ".join(f'"{term}"' for term in terms))
+        if not query.terms:
+            return []
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT d.path FROM (SELECT rowid, -rank AS score FROM whole WHERE whole MATCH ? AND rank MATCH ? "
+                "ORDER BY rank LIMIT ?) AS r JOIN documents AS d ON d.id = r.rowid ORDER BY r.score DESC, d.path",
+                (query.any(), WEIGHTS, max(1, limit)),
+            ).fetchall()
+        return [row[0] for row in rows]
+
     def close(self) -> None:
         """Close the file; what is waiting is committed."""
         with self._lock, contextlib.closing(self._connection), contextlib.suppress(sqlite3.Error):
