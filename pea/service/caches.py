@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from pea.cache import NamespaceStats, TierStats
+from pea.cache.activity import MOST_KIND
 from pea.errors import InputError
 from pea.service.body import read_json
 from pea.service.fields import misfit
@@ -86,10 +87,12 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def tell(request: web.Request) -> web.Response:
-    """Drop what an event makes stale, by the rules of the configuration."""
+    """Drop what an event makes stale, by the rules of the configuration; the activity log has the event."""
     body = await _read(request, CacheEvent)
     request.app[STATE].scheduler()  # 503 while the agents start
-    found = await request.app[STATE].runtime.dispatcher.caches.emit(body.event, **body.variables)
+    caches = request.app[STATE].runtime.dispatcher.caches
+    await caches.activity.append("service", body.event[:MOST_KIND], dict(body.variables))
+    found = await caches.emit(body.event, **body.variables)
     return json_answer(Dropped(patterns=found.patterns, removed=found.removed, acknowledged=found.acknowledged))
 
 

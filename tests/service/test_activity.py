@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import aiohttp
 import pytest
 from click.testing import CliRunner
 
@@ -67,6 +68,16 @@ async def test_as_a_table(service):
     assert "to=anna" in text
     assert "4 hot, 4 warm" in text
     assert "nothing has been written down" in await ask(service, "--agent", "nobody")
+
+
+async def test_events_from_outside_are_in_it(service):
+    """What is told over HTTP is written down as the service's."""
+    async with aiohttp.ClientSession() as session:
+        body = {"event": "meeting-created", "variables": {"room": "1"}}
+        async with session.post(service.url + "/v1/events", json=body) as response:
+            assert response.status == 200
+    (found,) = json.loads(await ask(service, "--json", "--agent", "service"))["activities"]
+    assert (found["kind"], found["fields"]) == ("meeting-created", {"room": "1"})
 
 
 async def test_a_restart_loses_nothing(tmp_path):
