@@ -14,50 +14,37 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-import msgspec
-from rich.markup import escape
 
 from pea.cli.client import Unreachable, address, request
+from pea.cli.doctor_finding import Finding, show
 from pea.cli.options import as_json, settings_options
-from pea.cli.present import console, show_json
 from pea.config import Settings
 from pea.errors import PeaError
 from pea.runtime import AgentState, Runtime
 from pea.telemetry import configure_logging
 
-_MARKS = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "missing": "[red]✗[/]"}
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One thing that was checked. ``verdict`` is ok, note (works, but you may want to know) or missing."""
-
-    what: str
-    verdict: str
-    detail: str
-    fix: str | None = None
-
 
 @click.command("doctor")
+@click.option("--stack", is_flag=True, help="Check the running stack at URLS instead (none: the usual local ones).")
+@click.argument("urls", nargs=-1)
 @as_json
 @settings_options
-def command(settings: Settings, as_json: bool) -> None:
-    """Check that everything PEA needs is there. Exits with 1 when something is missing."""
+def command(settings: Settings, stack: bool, urls: tuple[str, ...], as_json: bool) -> None:
+    """Check that everything PEA needs is there. Exits with 1 when something is missing.
+
+    With --stack, what runs around PEA is checked: PEA, Prometheus, Alertmanager, Grafana, Jaeger and the Collector are
+    recognised by what they answer, and what does not fit together is said, with what to do.
+    """
     configure_logging(settings.telemetry.log)
+    if urls and not stack:
+        raise click.UsageError("addresses are checked with --stack: pea doctor --stack URL …")
+    if stack:
+        from pea.cli.doctor_stack import examine
+
+        sys.exit(show(asyncio.run(examine(urls)), as_json=as_json))
     findings = [*_python(), *_extras(), *_workspace(settings), *_state(settings), *_service(settings), *_export()]
     findings += asyncio.run(_agents(settings))
-    missing = sum(finding.verdict == "missing" for finding in findings)
-    if as_json:
-        show_json({"missing": missing, "findings": findings})
-    else:
-        to = console()
-        for finding in findings:
-            to.print(
-                f"{_MARKS[finding.verdict]} [bold]{escape(finding.what)}[/]  {escape(finding.detail)}", soft_wrap=True
-            )
-            if finding.fix:
-                to.print(f"    → {escape(finding.fix)}", soft_wrap=True)
-        to.print(f"[red]{missing} missing[/]" if missing else "[green]all is there[/]")
-    sys.exit(1 if missing else 0)
+    sys.exit(show(findings, as_json=as_json))
 
 
 def _python() -> Iterator[Finding]:
