@@ -163,8 +163,8 @@ def _autogen(record: SpanRecord) -> Call | None:
     agent = _AUTOGEN_AGENT.fullmatch(target if isinstance(target, str) and target else match[2])
     if agent is None:  # a topic, which is nobody
         return Call(operation=match[1], error=_error(record))
-    # Sending, receiving and acknowledging are one call seen from its ends: only the work itself counts as a call.
-    operation = INVOKE_AGENT if match[1] == "process" else "create_agent" if match[1] == "create" else match[1]
+    # Making a message, sending and acknowledging it are one call seen from its ends: only the work counts as a call.
+    operation = INVOKE_AGENT if match[1] == "process" else match[1]
     return Call(operation=operation, agent=agent[1][:MAX_NAME], error=_error(record))
 
 

@@ -45,12 +45,12 @@ def _there(name: str) -> bool:
         return False
 
 
-async def _run(program: str, state: Path) -> Seen:
+async def _run(program: str, state: Path, **environ: str) -> Seen:
     missing = [name for name in NEEDS[program] if not _there(name)]
     if missing:
         pytest.skip(f"{', '.join(missing)} is not installed (extra dev)")
     async with serving(state) as (_, url), aiohttp.ClientSession(url) as session:
-        plain = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PEA_"))}
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PEA_", "LANG"))}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-W", "ignore", str(PROGRAMS / f"{program}.py")),
             env=plain
@@ -116,9 +116,17 @@ async def test_pydantic_ai(tmp_path: Path) -> None:
     assert error.endswith("UnexpectedModelBehavior")
 
 
-async def test_langgraph_through_openinference(tmp_path: Path) -> None:
+# LangSmith's client sends what it records to OpenTelemetry, and nowhere else.
+LANGSMITH = {"LANGSMITH_TRACING": "true", "LANGSMITH_OTEL_ENABLED": "true", "LANGSMITH_OTEL_ONLY": "true"} | {
+    "LANGSMITH_API_KEY": "none",
+    "LANGSMITH_ENDPOINT": "http://127.0.0.1:1",
+}
+
+
+@pytest.mark.parametrize("bridge", [{}, LANGSMITH], ids=["openinference", "langsmith"])
+async def test_langgraph(tmp_path: Path, bridge: dict[str, str]) -> None:
     """The graphs that are nodes are the agents, each run one call, though two spans tell of it; so is the whole."""
-    seen = await _run("langgraph_agent", tmp_path)
+    seen = await _run("langgraph_agent", tmp_path, **bridge)
     _durations_agree(seen)
     assert set(seen.agents) == {"desk", "planner", "doubter"}
     assert (seen.calls("planner"), seen.calls("doubter"), seen.calls("desk")) == ((1, 0), (1, 1), (1, 1))

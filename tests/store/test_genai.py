@@ -8,6 +8,7 @@ import pytest
 
 from pea.store.genai import Call, call_of, normalised
 from pea.store.token_use import TokenCounter
+from pea.telemetry.record import ERROR
 from tests.store.conftest import span
 
 
@@ -117,3 +118,37 @@ def test_tokens_climb_to_the_nearest_agent_and_are_counted_once():
     used = {agent: (use.calls, use.input_tokens, use.output_tokens) for (_, agent, _), use in counter.use().items()}
     assert used == {"inner": (2, 20, 2), "outer": (1, 10, 1), "": (1, 10, 1)}
     assert not counter._waiting
+
+
+# What autogen-core 0.7.5 recorded of: boss asks coder; coder asked for something bad; a message on topic news.
+AUTOGEN = [
+    ("autogen process coder.(default)-A", "process", "coder.(default)-A", 0),
+    ("autogen send coder.(default)-A", "publish", "coder.(default)-A", 0),
+    ("autogen ack boss.(default)-A", "receive", "boss.(default)-A", 0),
+    ("autogen create coder.(default)-A", "create", "coder.(default)-A", 0),
+    ("autogen process boss.(default)-A", "process", "boss.(default)-A", 0),
+    ("autogen send boss.(default)-A", "publish", "boss.(default)-A", 0),
+    ("autogen ack", "receive", "", 0),
+    ("autogen create boss.(default)-A", "create", "boss.(default)-A", 0),
+    ("autogen process coder.(default)-A", "process", "coder.(default)-A", ERROR),
+    ("autogen send coder.(default)-A", "publish", "coder.(default)-A", 0),
+    ("autogen create coder.(default)-A", "create", "coder.(default)-A", ERROR),
+    ("autogen create news.(default)-T", "create", "news.(default)-T", 0),
+    ("autogen process coder.(default)-A", "process", "coder.(default)-A", 0),
+    ("autogen publish news.(default)-T", "publish", "news.(default)-T", 0),
+]
+
+
+def test_what_autogen_recorded():
+    """Each message that an agent works on is one call of it, failed or not; its other spans are steps, or nobody's."""
+    made = [
+        call_of(
+            span(1, 1, name=name, status=status, attributes={"messaging.operation": verb, "messaging.destination": to})
+        )
+        for name, verb, to, status in AUTOGEN
+    ]
+    calls = [(call.agent, call.error) for call in made if call is not None and call.operation == "invoke_agent"]
+    assert sorted(calls) == [("boss", ""), ("coder", ""), ("coder", ""), ("coder", "_OTHER")]
+    others = {call.operation for call in made if call is not None} - {"invoke_agent"}
+    assert others == {"send", "ack", "create", "publish"}
+    assert {call.agent for call in made if call is not None} == {"boss", "coder", ""}

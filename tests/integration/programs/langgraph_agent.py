@@ -1,13 +1,15 @@
-"""A LangGraph graph of two agents with a model that is not there, seen through OpenInference's bridge.
+"""A LangGraph graph of two agents with a model that is not there, seen through OpenInference's bridge or LangSmith's.
 
 Nothing here knows of PEA: where spans go is said by OTEL_EXPORTER_OTLP_ENDPOINT. Prints the spans that ended.
 """
 
+import os
 from contextlib import suppress
 
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.tools import tool
+from langchain_core.tracers.langchain import wait_for_all_tracers
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import create_react_agent
 from openinference.instrumentation.langchain import LangChainInstrumentor
@@ -46,7 +48,8 @@ def route(state: dict[str, list[AnyMessage]]) -> str:
 
 
 provider = traced()
-LangChainInstrumentor().instrument(tracer_provider=provider)
+if "LANGSMITH_OTEL_ENABLED" not in os.environ:
+    LangChainInstrumentor().instrument(tracer_provider=provider)
 graph = StateGraph(MessagesState)
 graph.add_node("planner", planner)
 graph.add_node("doubter", doubter)
@@ -55,4 +58,5 @@ graph.add_conditional_edges("planner", route)
 app = graph.compile(name="desk")
 with suppress(ValueError):
     app.invoke({"messages": [HumanMessage("doubt")]})
+wait_for_all_tracers()
 print_spans(provider)
