@@ -13,7 +13,7 @@ _COMMANDS = {
     "serve": ("pea.cli.serve", "Start the service."),
     "run": ("pea.cli.run", "Run one capability in this process and show its trace."),
     "agents": ("pea.cli.agents", "The agents and what they can do."),
-    "tasks": ("pea.cli.tasks", "Submit, list, show and cancel tasks of a running service."),
+    "tasks": ("pea.cli.tasks", "Submit, list, show, approve and cancel tasks of a running service."),
     "cache": ("pea.cli.cache", "What the caches of a running service hold."),
     "activity": ("pea.cli.activity", "What the agents of a running service wrote down."),
     "traces": ("pea.cli.traces", "Search the traces of a running service, or draw one as a waterfall."),
@@ -21,6 +21,7 @@ _COMMANDS = {
     "alerts": ("pea.cli.alerts", "What is wrong in a running service, and why."),
     "sla": ("pea.cli.sla", "How the objectives stand, and what is left of their budgets."),
     "rules": ("pea.cli.rules", "Check, try, replay and export alert rules."),
+    "export": ("pea.cli.export", "Export tasks and spans to Parquet or JSON lines; make backups."),
     "bench": ("pea.cli.bench", "Measure PEA beside its peers."),
     "doctor": ("pea.cli.doctor", "Check that everything PEA needs is there, and say what is not."),
 }

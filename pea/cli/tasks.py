@@ -1,4 +1,4 @@
-"""``pea tasks``: submit, list, show and cancel tasks of a running service."""
+"""``pea tasks``: submit, list, show, approve, reject and cancel tasks of a running service."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import click
+import msgspec
 from rich.table import Table
 
 from pea.cli.arguments import parse
@@ -15,13 +16,19 @@ from pea.cli.present import console, show_json, show_result
 from pea.config import Settings
 from pea.errors import UnknownCapability, did_you_mean
 
-_STATE_STYLES = {"succeeded": "green", "failed": "red", "timed_out": "red", "cancelled": "yellow", "running": "cyan"}
+_STATE_STYLES = {
+    "succeeded": "green",
+    "failed": "red",
+    "timed_out": "red",
+    "cancelled": "yellow",
+    "running": "cyan",
+} | {"waiting_for_approval": "magenta"}
 _url = click.option("--url", envvar="PEA_URL", help="The service's address (default: the configured one).")
 
 
 @click.group("tasks")
 def command() -> None:
-    """Submit, list, show and cancel tasks of a running service."""
+    """Submit, list, show, approve, reject and cancel tasks of a running service."""
 
 
 @command.command("submit")
@@ -68,6 +75,7 @@ def submit(
 @click.option("--status", help="Only tasks in this state.")
 @click.option("--priority", help="Only tasks of this priority.")
 @click.option("--agent", help="Only this agent's tasks.")
+@click.option("--all", "everything", is_flag=True, help="Also those that only the journal remembers.")
 @click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True)
 @_url
 @as_json
@@ -77,12 +85,15 @@ def list_tasks(
     status: str | None,
     priority: str | None,
     agent: str | None,
+    everything: bool,
     limit: int,
     url: str | None,
     as_json: bool,
 ) -> None:
     """List tasks, newest first."""
-    query = {"status": status, "priority": priority, "agent": agent, "limit": limit}
+    query: dict[str, Any] = {"status": status, "priority": priority, "agent": agent, "limit": limit}
+    if everything:
+        query["all"] = "true"
     answer = request(address(settings, url), "GET", "/v1/tasks", query=query)
     if as_json:
         show_json(answer)
@@ -127,6 +138,33 @@ def cancel(settings: Settings, task_id: str, url: str | None, as_json: bool) -> 
         console().print(f"task {task_id} is being cancelled", markup=False)
 
 
+def _decision(name: str, help_text: str) -> None:
+    @command.command(name, help=help_text)
+    @click.argument("task_id")
+    @click.option("--approval", metavar="KEY", help="Which approval, when the task asks for several.")
+    @click.option("--by", metavar="NAME", help="Who decides.")
+    @click.option("--reason", metavar="TEXT", help="Why; a rejected task tells it.")
+    @_url
+    @as_json
+    @settings_options
+    def decide(
+        settings: Settings,
+        task_id: str,
+        approval: str | None,
+        by: str | None,
+        reason: str | None,
+        url: str | None,
+        as_json: bool,
+    ) -> None:
+        given = {"approval": approval, "by": by, "reason": reason}
+        body = {name: value for name, value in given.items() if value is not None}
+        _present(request(address(settings, url), "POST", f"/v1/tasks/{task_id}/{name}", body=body), as_json=as_json)
+
+
+_decision("approve", "Let a task do what it asks to do.")
+_decision("reject", "Do not let a task do what it asks to do.")
+
+
 def _present(task: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         show_json(task)
@@ -140,6 +178,10 @@ def _present(task: dict[str, Any], *, as_json: bool) -> None:
             error = task["error"]
             place = f"{error['where']}: " if error.get("where") else ""
             to.print(place + error["message"] + (f" ({error['fix']})" if error.get("fix") else ""), markup=False)
+        for approval in task.get("approvals", ()):
+            told = approval["decision"] or f"pea tasks approve {task['id']}, or reject"
+            to.print(f"{approval['summary']}: {told}", markup=False)
+            to.print(f"  {msgspec.json.encode(approval['details']).decode()}", style="dim", markup=False)
         if task.get("result") is not None:
             to.print()
             show_result(to, task["result"])

@@ -154,6 +154,11 @@ class Tables:
         query = f"SELECT head FROM task WHERE {' AND '.join(clauses)} ORDER BY created DESC, id DESC LIMIT ?"  # noqa: S608  columns are checked
         return [_decode_head(head) for (head,) in self.db.execute(query, (*values, most))]
 
+    def after(self, place: tuple[float, str], most: int) -> list[Task]:
+        """Whole tasks above a place in the order of creation, oldest first."""
+        query = "SELECT head, input, result FROM task WHERE (created, id) > (?, ?) ORDER BY created, id LIMIT ?"
+        return [_task(*row) for row in self.db.execute(query, (*place, most))]
+
     def used_bytes(self) -> int:
         """What the file's rows take: its pages but for the free ones."""
         pages, free = (self.db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
