@@ -1,7 +1,7 @@
 """A batch of measurements as counts in exponential buckets of one fixed scale, so that batches merge by adding up.
 
 The buckets are those of OpenTelemetry's exponential histogram at scale 6 (base ``2 ** (1 / 64)``): a quantile is right
-within 0.54 % whatever was merged. Only buckets that hold something are stored: six bytes each.
+within 0.54 % whatever was merged. Only buckets that hold something are stored: three to six bytes each.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Buckets(msgspec.Struct, frozen=True, eq=False):
     """Numbers of buckets that hold something, ascending, and how many values each holds."""
 
     indexes: npt.NDArray[np.uint16]
-    counts: npt.NDArray[np.uint32]
+    counts: npt.NDArray[np.unsignedinteger]
 
     @property
     def size_bytes(self) -> int:
@@ -43,7 +43,13 @@ class Buckets(msgspec.Struct, frozen=True, eq=False):
         return int(self.counts[np.searchsorted(self.indexes, place, side="right") :].sum())
 
 
-EMPTY = Buckets(np.zeros(0, np.uint16), np.zeros(0, np.uint32))
+def _narrow(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.unsignedinteger]:
+    """Counts in as few bytes as the greatest needs."""
+    most = int(counts.max(initial=0))
+    return counts.astype(np.uint8 if most < 1 << 8 else np.uint16 if most < 1 << 16 else np.uint32)
+
+
+EMPTY = Buckets(np.zeros(0, np.uint16), np.zeros(0, np.uint8))
 
 
 def count(values: Sequence[float], onto: Buckets = EMPTY) -> Buckets:
@@ -54,9 +60,9 @@ def count(values: Sequence[float], onto: Buckets = EMPTY) -> Buckets:
         dense = np.bincount(found, minlength=_SIZE)
         dense[onto.indexes] += onto.counts
         indexes = np.flatnonzero(dense)
-        return Buckets(indexes.astype(np.uint16), dense[indexes].astype(np.uint32))
+        return Buckets(indexes.astype(np.uint16), _narrow(dense[indexes]))
     indexes, counts = np.unique(found, return_counts=True)
-    return Buckets(indexes.astype(np.uint16), counts.astype(np.uint32))
+    return Buckets(indexes.astype(np.uint16), _narrow(counts))
 
 
 def merge(parts: Iterable[Buckets]) -> Counts:

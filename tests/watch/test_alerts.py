@@ -256,5 +256,5 @@ def test_a_rule_that_cannot_be_evaluated_does_not_blind_the_others(clock: Clock,
     broken = msgspec.structs.replace(stage.rules.rules[0], name="broken", window=None)
     rules = msgspec.structs.replace(stage.rules, rules=(broken, *stage.rules.rules))
     stage.watcher.use(rules)
-    assert [alert.rule for alert in stage.pass_time(300, 2.0)] == ["slow", "slow"]
+    assert {alert.rule for alert in stage.pass_time(300, 2.0)} == {"slow"}
     assert stage.watcher.status().failures == 30
