@@ -1,8 +1,8 @@
 """Which of several replicas answers: the better of two picked at random, by what is outstanding and how fast it is.
 
-"The power of two choices" (M. Mitzenmacher, IEEE TPDS 12(10), 2001) with Finagle's peak EWMA as the measure: a slow
-answer counts at once, a good one gradually, and what has not been heard of for a while is forgotten, so that the slow
-are probed.
+"The power of two choices" (M. Mitzenmacher, IEEE TPDS 12(10), 2001), by a moving average that rises faster than it
+falls. Finagle takes the peak instead: here all replicas share one event loop, and one stall of it would make all of
+them look slow for long. What has not been heard of for a while is forgotten, so that the slow are probed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from pea.runtime.policy.breaker import OPEN
 from pea.runtime.policy.lane import Lane
 from pea.runtime.policy.outcome import is_fault
 
-DECAY_S = 10.0
+DECAY_S = 10.0  # what is not heard of is forgotten at this pace
+STALE_S = 1.0  # what was heard longer ago than this is replaced by what is heard now
+UP, DOWN = 0.3, 0.1  # of each answer's difference, in the mean
 UNKNOWN_S = 1e6  # one that has not answered yet and is asked: wait for what it says
 
 
@@ -53,11 +55,10 @@ class Place:
 
     def observe(self, seconds: float, now: float) -> None:
         """An answer took so long."""
-        if seconds > self.latency_s:
+        if not self.latency_s or now - self.heard > STALE_S:
             self.latency_s = seconds
         else:
-            share = math.exp((self.heard - now) / DECAY_S)
-            self.latency_s = self.latency_s * share + seconds * (1.0 - share)
+            self.latency_s += (UP if seconds > self.latency_s else DOWN) * (seconds - self.latency_s)
         self.heard = now
 
 

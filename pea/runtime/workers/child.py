@@ -53,7 +53,10 @@ def prepare(memory: int) -> None:
     """Begin a process: spans are noted for the parent, and the parent's end is this one's."""
     provider = TracerProvider(shutdown_on_exit=False)
     trace.set_tracer_provider(provider)
-    _state.update(provider=provider, memory=memory, process=psutil.Process())
+    process, busy = psutil.Process(), threading.Event()
+    _state.update(provider=provider, memory=memory, process=process, busy=busy)
+    if memory:
+        threading.Thread(target=_watch, args=(process, memory, busy), daemon=True, name="pea-memory").start()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True, name="pea-parent").start()
 
 
@@ -63,16 +66,15 @@ def run(job: bytes, trace_id: int, span_id: int, flags: int) -> Report:
     if memory and process.memory_info().rss > WORN_SHARE * memory:
         os._exit(WORN_OUT)
     provider.buffer.take()
-    done = threading.Event()
-    if memory:
-        threading.Thread(target=_watch, args=(process, memory, done), daemon=True, name="pea-memory").start()
+    busy: threading.Event = _state["busy"]
+    busy.set()
     parent = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
     token = otel_context.attach(set_span_in_context(NonRecordingSpan(parent)))
     began_ns = time.time_ns()
     try:
         answer = _packed(_do(job))
     finally:
-        done.set()
+        busy.clear()
         otel_context.detach(token)
     spans = [pack(span) for span in provider.buffer.take() if isinstance(span, Span)]
     return Report(answer, os.getpid(), began_ns, time.time_ns(), spans)
@@ -101,10 +103,11 @@ def _packed(answer: Answer) -> bytes:
         return pickle.dumps(Answer(told=(type(about).__name__, what)))
 
 
-def _watch(process: psutil.Process, memory: int, done: threading.Event) -> None:
-    """End the process when the job outgrows its limit; a job may hold the interpreter for long, but not for ever."""
-    while not done.wait(LOOK_S):
-        if process.memory_info().rss > memory:
+def _watch(process: psutil.Process, memory: int, busy: threading.Event) -> None:
+    """End the process when a job outgrows its limit; a job may hold the interpreter for long, but not for ever."""
+    while busy.wait():
+        time.sleep(LOOK_S)
+        if busy.is_set() and process.memory_info().rss > memory:
             os._exit(TOO_LARGE)
 
 
