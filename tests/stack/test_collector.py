@@ -21,6 +21,7 @@ from pea.config import KeeperSettings
 from tests.stack import programs
 from tests.stack.counts import COUNTED
 from tests.stack.programs import ROOT, Program, fetch, free_port, until
+from tests.stack.test_doctor import doctor
 
 NAMES = ("collector", "jaeger")
 COLLECTOR = shutil.which("otelcol-contrib") or shutil.which("jaeger")
@@ -98,7 +99,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     port = {number: str(free_port()) for number in PORTS}
     at = {
         name: f"http://127.0.0.1:{port[number]}"
-        for name, number in (("otlp", 4318), ("jaeger", 16686), ("shown", 8889))
+        for name, number in (("otlp", 4318), ("jaeger", 16686), ("health", 13133))
     }
     scrape = {
         "job_name": "otel-collector",
@@ -157,7 +158,7 @@ def test_configuration_is_valid(name: str) -> None:
 def test_errors_arrive_whole_and_the_monitor_counts_all(chain: dict[str, str]) -> None:
     """All failed traces are in Jaeger, of the others some; Jaeger's Monitor counts every call, the sampled away too."""
     for number in range(TASKS):
-        name, given = ("probe.fail", {}) if number < FAILING else ("probe.work", {"number": number})
+        name, given = ("probe.fail", {}) if number >= TASKS - FAILING else ("probe.work", {"number": number})
         fetch(f"{chain['pea']}/v1/tasks", {"capability": name, "input": given}, Prefer="wait=10")
 
     def traces(operation: str) -> dict[str, int]:
@@ -199,3 +200,16 @@ def test_errors_arrive_whole_and_the_monitor_counts_all(chain: dict[str, str]) -
     COUNTED["traces through the Collector to Jaeger"] = (
         f"errors {FAILING}/{FAILING}, others {kept}/{TASKS - FAILING} kept, {TASKS}/{TASKS} counted"
     )
+
+
+@pytest.mark.service
+def test_doctor_recognises_the_chain(chain: dict[str, str]) -> None:
+    """The real Jaeger and Collector are told apart, and said to be well."""
+    fetch(f"{chain['pea']}/v1/tasks", {"capability": "probe.fail", "input": {}}, Prefer="wait=10")
+
+    def well() -> bool:
+        code, found, _ = doctor(chain["pea"], chain["jaeger"], chain["health"])
+        kinds = [found[chain[name]][1].split(" ")[0] for name in ("pea", "jaeger", "health")]
+        return code == 0 and kinds == ["PEA", "Jaeger", "Collector"] and found["Jaeger traces"][0] == "ok"
+
+    until("the doctor finds the chain whole", well)
