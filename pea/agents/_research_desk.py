@@ -18,7 +18,7 @@ from pea import InputError
 from pea.agents import _research_text as text
 from pea.agents._library import resolve
 from pea.agents._research_answers import LINE, missing_words, rank
-from pea.agents._research_question import Question, ask, folded, stem, stems
+from pea.agents._research_question import STOP, Question, ask, folded, stem, stems
 from pea.agents._research_sources import MAIL_PREFIX, Sources
 from pea.agents._research_views import Answer, Citation, Digest, Moment, Related, RelatedPapers, Timeline
 from pea.agents._summary import summarise
@@ -89,8 +89,8 @@ class Desk:
         places: dict[str, tuple[Document, str]] = {}
         for paper in papers:
             for passage in paper.passages:
-                if not passage.heading and (wanted & stems(passage.text) or wanted <= stems(paper.title)):
-                    for sentence in sentences(passage.text):
+                for sentence in sentences(passage.text) if not passage.heading else ():
+                    if wanted & stems(sentence) or wanted <= stems(paper.title):
                         places.setdefault(sentence, (paper, passage.place))
         passages = [Passage(sentence, place) for sentence, (_, place) in places.items()]
         chosen, _ = summarise(Document("", topic, "topic", tuple(passages)), count)
@@ -162,7 +162,11 @@ class Desk:
     def _weights(self, paper: Document) -> Counter[str]:
         words: Counter[str] = Counter()
         for part in (paper.title, *(passage.text for passage in paper.passages[:2_000])):
-            words.update(word for word in (folded(w) for w in part.split()) if word.isalpha() and len(word) > 3)
+            words.update(
+                word
+                for word in (folded(w) for w in part.split())
+                if word.isalpha() and len(word) > 3 and word not in STOP
+            )
         total = self._sources.count
         found: Counter[str] = Counter()
         for word, count in words.most_common(200):

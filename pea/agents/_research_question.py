@@ -31,7 +31,7 @@ _SAYS_NOTHING = """
     im in am auf mit für den dem des cost costs price date day time deadline much number kind agreed happen
     happens happened take takes
 """
-_STOP = frozenset(_SAYS_NOTHING.split())
+STOP = frozenset(_SAYS_NOTHING.split())
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 
 
@@ -53,7 +53,7 @@ def ask(text: str) -> Question:
     for position, match in enumerate(_WORD.finditer(text)):
         word = re.sub(r"['\u2019]s$", "", match[0])
         plain = folded(word)
-        if plain in _STOP or (len(plain) < 2 and not plain.isdigit()):
+        if plain in STOP or (len(plain) < 2 and not plain.isdigit()):
             continue
         term = stem(plain)
         found.setdefault(term, plain)

@@ -60,7 +60,9 @@ def read(data: bytes, name: str = "") -> LedgerFile:
     order = order_of((cells(row, "day") for row in rows), month_first=american if mark.sure or american else None)
     if order is None:
         raise Unreadable("it looks like a table, but no column of it holds dates")
-    signs = signs_of(rows, table.columns, mark.mark)
+    days = [day for row in rows if (day := read_day(cells(row, "day"), order.order))]
+    newest_first = bool(days) and days[0] > days[-1]
+    signs = signs_of(rows[::-1] if newest_first else rows, table.columns, mark.mark)
     entries, notes, currencies = _entries(table, order, mark, signs, currency)
     if not entries:
         raise Unreadable("no row of it is a transaction" + (f": {notes[0]}" if notes else ""))

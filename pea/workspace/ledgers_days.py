@@ -65,7 +65,7 @@ def order_of(texts: Iterable[str], *, month_first: bool | None = None) -> Order 
     read: dict[str, list[date]] = {}
     for order in (*ORDERS, "words"):
         days = [day for cell in cells if (day := read_day(cell, order))]
-        if len(days) * 2 > len(cells):
+        if days and len(days) * 2 >= len(cells):
             read[order] = days
     if not read:
         return None

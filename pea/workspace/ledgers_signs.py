@@ -57,7 +57,7 @@ class Signs(msgspec.Struct, frozen=True):
 
 
 def signs_of(rows: Sequence[Sequence[str]], columns: Columns, mark: str) -> Signs:
-    """How the signs of a table are to be read."""
+    """How the signs of a table are to be read; rows come oldest first."""
     if "amount" not in columns.at:
         return Signs("two columns", "money out and money in have a column each")
     amounts = [read_money(columns.cell(row, "amount"), mark) for row in rows]
@@ -90,18 +90,15 @@ def signs_of(rows: Sequence[Sequence[str]], columns: Columns, mark: str) -> Sign
 def _balances(
     rows: Sequence[Sequence[str]], columns: Columns, mark: str, amounts: Sequence[Decimal | None]
 ) -> Signs | None:
-    """What the running balance proves: it moves by each sum, or against it."""
+    """What the running balance of rows, oldest first, proves: it moves by each sum, or against it."""
     if "balance" not in columns.at:
         return None
     balances = [read_money(columns.cell(row, "balance"), mark) for row in rows]
     votes = {1: 0, -1: 0}
-    pairs = zip(balances, balances[1:], amounts, amounts[1:], strict=False)
-    for before, after, old, new in pairs:
-        if before is None or after is None or not old or not new:
-            continue
-        # Oldest first, the balance moves by the later row's sum; newest first, back by the earlier row's.
-        for sign in votes:
-            votes[sign] += after - before == sign * new or before - after == sign * old
+    for before, after, new in zip(balances, balances[1:], amounts[1:], strict=False):
+        if before is not None and after is not None and new:
+            for sign in votes:
+                votes[sign] += after - before == sign * new
     same, against = votes[1], votes[-1]
     if max(same, against) < 3 or min(same, against) * 4 > max(same, against):
         return None
