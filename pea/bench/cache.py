@@ -106,8 +106,8 @@ def lookups() -> list[Line | Figure]:
         line("L1 hit, byte budget and age, counters only", samples, "l1", peer, budget=HIT_BUDGET),
         line("L1 hit, looked up with its span", samples, "traced", peer, budget=TRACED_HIT_BUDGET),
         line("L1 hit, get_or_compute awaited, with its span", samples, "asked", peer),
-        line("L2 hit, byte budget, age and duel", samples, "l2", "theine get", budget=TIME_BUDGET),
-        line("L2 hit, byte budget, age and duel", samples, "l2", peer),
+        line("L2 hit, byte budget and age, duel aside", samples, "l2", "theine get", budget=TIME_BUDGET),
+        line("L2 hit, byte budget and age, duel aside", samples, "l2", peer),
         line("L1 hit, byte budget and age, counters only", samples, "l1", "cachebox LRU get"),
     ]
 
