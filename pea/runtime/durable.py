@@ -117,11 +117,14 @@ class Durable:
         return JournalUnavailable(f"the journal is not open: {why}", where=str(self.journal.path), fix="try again")
 
     def begun(self, task: Task, active: Active, launch: Callable[[], None]) -> None:
-        """Write that a task runs. One that may have killed a process before is launched when that is on the disk."""
+        """Write that a task runs.
+
+        It is launched when that is on the disk if it must not be begun twice, or may have killed a process before.
+        """
         if active.steps is None:
             active.steps = self._log(task)
         written = self.journal.append(Changed(task))
-        if active.restored:
+        if active.restored or not self._scheduler.resumable(task.capability):
             written.add_done_callback(lambda _: launch())
         else:
             launch()

@@ -92,6 +92,18 @@ async def test_task_that_is_not_idempotent_says_what_is_known(start: Fleet, tmp_
         assert not later.done
 
 
+async def test_task_that_is_not_idempotent_begins_when_that_is_on_the_disk(start: Fleet, tmp_path: Path) -> None:
+    """Whatever moment it is cut off at, the journal knows that it had begun: it is never begun twice."""
+    async with start(tmp_path / "a", clerk := Clerk()) as runtime:
+        task = await at_the_gate(runtime, clerk, "clerk.pay")
+        left = crash(tmp_path / "a", tmp_path / "b")  # nothing was waited for since it began
+        clerk.gate.set()
+    async with start(left, later := Clerk()) as runtime:
+        ended = await runtime.scheduler.wait(task.id)
+        assert (ended.state, ended.error and ended.error.code) == (TaskState.FAILED, "interrupted")
+        assert not later.done
+
+
 async def test_failed_step_fails_again_without_being_run(start: Fleet, tmp_path: Path) -> None:
     """How a step that is not idempotent failed is kept, with its place."""
     async with start(tmp_path / "a", clerk := Clerk()) as runtime:
