@@ -52,23 +52,23 @@ class Tuning(msgspec.Struct, frozen=True):
     spread_s: float = 23_400.0
     weights: tuple[float, float, float] = (1.0, 2.3, 1.238)  # of value, short and long mean
     novelty: float = 0.01703  # this weighted distance, as a part of the range, is an alarm
-    season: float = 0.03906  # the same, of what is left of the value without its season
+    season: float = 0.03711  # the same, of what is left of the value without its season
     spread: float = 0.3072
     flat: float = 6.0  # times the longest that the series has been flat before
     refractory_s: float = 46_490.0  # for so long only something `escalation` times as unusual is news
     escalation: float = 3.467
     range_s: float = 5.78 * DAY_S  # in which the range remembered shrinks to 1/e
     stretch: float = 0.3  # of the way to a value beyond it does the range go: one outlier must not hide the next
-    ramp: float = 0.685  # of the time to learn; after it evidence counts half: of a young series little is known
+    ramp: float = 50.0  # points after which evidence counts half: one of n values is a new extreme by chance 2 / n
     counts_s: float = 87 * DAY_S  # in which counts of visits do
-    lag: float = 0.09515  # a mean counts as history after this part of its span: what is under way is not yet normal
-    enough: float = 0.1337  # visits nearby that make a value normal
+    lag: float = 0.07096  # a mean counts as history after this part of its span: what is under way is not yet normal
+    enough: float = 0.1485  # visits nearby that make a value normal
     enough_share: float = 0.00018  # and this share of all visits on top
     smoothing: float = 1.9  # a mean over w points weighs the newest by smoothing / (w + smoothing - 1)
     season_gain: float = 0.147  # of a week's value in the profile
     season_proof: float = 0.2  # the season counts when it forecasts better than the level by this part
-    caution: float = 0.07656  # every alarm raises the threshold by this much (in logarithm) …
-    caution_start: float = 0.4  # … it starts higher by this for each factor e that is asked for below one a day …
+    caution: float = 0.1036  # every alarm raises the threshold by this much (in logarithm) …
+    caution_start: float = 0.45  # … it starts higher by this for each factor e that is asked for below one a day …
     caution_least: float = -0.216  # … and silence at the asked rate lowers it again, as far as this
 
 
@@ -99,11 +99,6 @@ class Settings(msgspec.Struct, frozen=True):
     learn_s: float = DAY_S
     direction: Direction = "both"
     tuning: Tuning = Tuning()
-
-    @property
-    def ramp_s(self) -> float:
-        """When evidence counts half."""
-        return max(self.tuning.ramp * self.learn_s, 1e-9)
 
     @property
     def first_caution(self) -> float:

@@ -169,7 +169,7 @@ class Baselines:
         counts = clock > self.settings.learn_s
         if self.settings.direction != "both":
             counts &= above == (self.settings.direction == "up")
-        evidence = np.maximum(together, flat) * (clock / (clock + self.settings.ramp_s)) * np.exp(-s[C.CAUTION])
+        evidence = np.maximum(together, flat) * (s[C.POINTS] / (s[C.POINTS] + tuning.ramp)) * np.exp(-s[C.CAUTION])
         evidence[~counts] = 0.0
         score = self._judge(s, evidence, step)
         s[C.PREVIOUS] = x

@@ -151,7 +151,6 @@ class Baseline:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
-        self._ramp_s = self.settings.ramp_s
         self._s = [0.0] * len(Column)
         self._tracks = [_Track() for _ in TRACKS]
         self._profile = array("f", [math.nan] * season.BINS)
@@ -201,7 +200,7 @@ class Baseline:
         above, asked = x > s[_LEVEL], self.settings.direction
         evidence = 0.0
         if clock > self.settings.learn_s and (asked == "both" or above == (asked == "up")):
-            evidence = max(together, flat) * (clock / (clock + self._ramp_s)) * math.exp(-s[_CAUTION])
+            evidence = max(together, flat) * (s[_POINTS] / (s[_POINTS] + tuning.ramp)) * math.exp(-s[_CAUTION])
         score = self._judge(evidence, step)
         s[_PREVIOUS] = x
         return Reading(score, evidence, view, above)

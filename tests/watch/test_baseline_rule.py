@@ -33,12 +33,14 @@ def rule(**fields: Any) -> Rule:
     return msgspec.convert(given, Rule, dec_hook=decode_unit)
 
 
-def played(given: Rule, values: np.ndarray, start_s: float = NOW_S, learner: Learner | None = None) -> list[Verdict]:
-    """What is said of one series, a value a minute."""
+def played(
+    given: Rule, values: np.ndarray, start_s: float = NOW_S, learner: Learner | None = None, step_s: float = 60
+) -> list[Verdict]:
+    """What is said of one series, a value each ``step_s`` seconds."""
     learner = learner or Learner(given)
     found = []
     for place, value in enumerate(values):
-        learner.learn(start_s + 60 * place, {("a",): float(value)})
+        learner.learn(start_s + step_s * place, {("a",): float(value)})
         found.append(dict(learner.verdicts())[("a",)])
     return found
 
@@ -80,11 +82,12 @@ def test_the_other_direction_neither_fires_nor_hides_what_follows(direction: str
 
 def test_a_level_that_stays_is_one_incident() -> None:
     """After a step the alert is over once the new level is normal, and does not come again."""
-    found = played(rule(), np.concatenate([noise(12), noise(20, 2) + 60]))
+    five_minutely = rule(baseline={"every": "5m"})
+    found = played(five_minutely, np.concatenate([noise(3), noise(5, 2) + 60]), step_s=300)
     wrong = [place for place, one in enumerate(found) if one.wrong]
     opened = [place for place in wrong if not found[place - 1].wrong]
-    assert opened[0] == 12 * HOUR
-    assert not any(one.wrong for one in found[-5 * HOUR :])
+    assert opened[0] == 3 * HOUR
+    assert not any(one.wrong for one in found[-HOUR:])
 
 
 def test_no_value_says_nothing() -> None:
