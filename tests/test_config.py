@@ -145,3 +145,35 @@ def test_units_refuse_everything_else(value: object) -> None:
     """Whatever is written, the answer is a finite non-negative amount or a ValueError that says what is expected."""
     for unit in (Seconds, Bytes):
         assert "is expected" in refusal if (refusal := refused(unit, value)) else 0 <= unit.parse(value) < 1 << 60
+
+
+@pytest.mark.parametrize(
+    ("policies", "place", "says"),
+    [
+        (
+            "    travel.itinerary:\n      timeout: 3\n      breakr: {}\n",
+            ":5",
+            "no setting is called 'runtime.policies.travel.itinerary.breakr' (did you mean 'breaker'?)",
+        ),
+        (
+            "    calendar: {}\n    travel:\n      breaker: {failure_rat: 0.5}\n",
+            ":5",
+            "no setting is called 'runtime.policies.travel.breaker.failure_rat' (did you mean 'failure_rate'?)",
+        ),
+        (
+            "    calendar: {}\n    travel:\n      retries: 50\n",
+            ":5",
+            "runtime.policies.travel.retries: Expected `int` <= 10",
+        ),
+    ],
+)
+def test_a_mistake_in_an_entry_of_a_mapping_is_told_with_its_key_and_line(
+    tmp_path: Path, policies: str, place: str, says: str
+) -> None:
+    """A policy is found by the name that it stands under."""
+    file = tmp_path / "pea.yaml"
+    file.write_text(f"runtime:\n  policies:\n{policies}")
+    with pytest.raises(ConfigError) as refused:
+        load(file, environ={})
+    assert says in str(refused.value)
+    assert refused.value.where == f"{file}{place}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+import typing
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -139,34 +140,64 @@ def _convert(tree: dict[str, Any], origins: Mapping[str, str], text: str, path: 
         unknown = _UNKNOWN.match(message)
         if unknown:
             section, field = unknown[2] or "", unknown[1]
-            name = f"{section}.{field}" if section else field
-            known = _fields_of(section)
+            parts, kind = _entry(section, tree)
+            known = [f.encode_name for f in msgspec.structs.fields(kind)]
             raise ConfigError(
-                f"no setting is called {name!r}",
-                where=_where(name, origins, text, path),
+                f"no setting is called {'.'.join([*parts, field])!r}",
+                where=_where([*parts, field], origins, text, path),
                 fix=did_you_mean(field, known),
             ) from None
         at = _AT.match(message)
-        name = (at[2] if at else None) or ""
-        what = f"{name}: {at[1] if at else message}" if name else message
-        raise ConfigError(what, where=_where(name, origins, text, path)) from None
+        parts, _ = _entry((at[2] if at else None) or "", tree)
+        what = f"{'.'.join(parts)}: {at[1] if at else message}" if parts else message
+        raise ConfigError(what, where=_where(parts, origins, text, path)) from None
 
 
-def _fields_of(section: str) -> list[str]:
+def _entry(name: str, tree: Mapping[str, Any]) -> tuple[list[str], Any]:
+    """The keys that lead to what msgspec calls ``name``, and the struct there.
+
+    msgspec writes an entry of a mapping as ``policies[...]``: the first one that cannot be read is meant.
+    """
+    parts: list[str] = []
     kind: Any = Settings
-    for part in section.split(".") if section else ():
-        kind = next((f.type for f in msgspec.structs.fields(kind) if f.name == part), Settings)
-    return [f.encode_name for f in msgspec.structs.fields(kind)]
+    node: Any = tree
+    for part in name.replace("[...]", "[]").split(".") if name else ():
+        field = part.partition("[")[0]
+        parts.append(field)
+        node = node.get(field) if isinstance(node, Mapping) else None
+        kind = next((f.type for f in msgspec.structs.fields(kind) if f.encode_name == field), Settings)
+        if field != part and isinstance(node, Mapping):
+            kind = typing.get_args(kind)[-1]
+            for key, value in node.items():
+                if not _readable(value, kind):
+                    parts.append(str(key))
+                    node = value
+                    break
+        kind = next((one for one in (kind, *typing.get_args(kind)) if _is_struct(one)), Settings)
+    return parts, kind
 
 
-def _where(name: str, origins: Mapping[str, str], text: str, path: Path | None) -> str | None:
-    """The variable, option, or file and line that set ``name``."""
-    if name in origins:
-        return origins[name]
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _readable(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind, dec_hook=_decode_unit)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _where(parts: Sequence[str], origins: Mapping[str, str], text: str, path: Path | None) -> str | None:
+    """The variable, option, or file and line that set what these keys lead to."""
+    for last in range(len(parts), 0, -1):  # a variable may have set the whole section
+        if ".".join(parts[:last]) in origins:
+            return origins[".".join(parts[:last])]
     if path is None:
         return None
     node, line = yaml.compose(text, Loader=yaml.SafeLoader), 1
-    for part in name.split(".") if name else ():
+    for part in parts:
         if not isinstance(node, yaml.MappingNode):
             break
         for key, value in node.value:
@@ -183,7 +214,7 @@ def _check(settings: Settings, origins: Mapping[str, str], text: str, path: Path
     try:
         zone = settings.zone
     except (KeyError, ValueError, OSError) as error:
-        where = _where("user.timezone", origins, text, path)
+        where = _where(("user", "timezone"), origins, text, path)
         raise ConfigError(
             f"no time zone is called {settings.user.timezone!r}",
             where=where,
@@ -193,7 +224,7 @@ def _check(settings: Settings, origins: Mapping[str, str], text: str, path: Path
         if settings.today:
             parse_present(settings.today, zone)
     except ValueError as error:
-        where = _where("today", origins, text, path)
+        where = _where(("today",), origins, text, path)
         raise ConfigError(
             f"{settings.today!r} is not a day", where=where, fix="write 2026-05-12 or 2026-05-12T07:30"
         ) from error
