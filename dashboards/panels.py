@@ -112,7 +112,7 @@ def states(
     panel.thresholds(
         _steps({value: colour for value, (_, colour) in words.items() if value > 0}, next(iter(words.values()))[1])
     )
-    panel.show_value(common.VisibilityMode.NEVER).row_height(0.8).merge_values(True)
+    panel.show_value(common.VisibilityMode.NEVER).row_height(0.8).merge_values(True).fill_opacity(70).line_width(0)
     return panel
 
 
@@ -122,7 +122,7 @@ def rows(
     """A table with a row per ``key`` (label, heading); ``columns`` maps a heading to query, unit and limits."""
     lines = [Line(column.expr) for column in columns.values()]
     panel = _plain(table.Panel(), title, about, "short", width, 9, lines, instant=True)
-    panel.thresholds(_steps({}, GREEN))
+    panel.thresholds(_steps({}, GREEN)).show_header(show_header=True)
     heads = {f"Value #{chr(65 + place)}": head for place, head in enumerate(columns)}
     panel.with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={})).with_transformation(
         dashboard.DataTransformerConfig(
@@ -144,9 +144,18 @@ def spread(title: str, about: str, unit: str, line: Line, *, width: int = 12) ->
     """How a histogram's values spread over its buckets, in time; exemplars are points that open their trace."""
     panel = _plain(heatmap_builders.Panel(), title, about, unit, width, 8, [])
     panel.with_target(_query(line, 0).format(PromQueryFormat.HEATMAP)).calculate(False)
-    panel.color(heatmap_builders.HeatmapColorOptions().mode(heatmap.HeatmapColorMode.SCHEME).scheme("Blues").steps(64))
+    panel.color(
+        heatmap_builders.HeatmapColorOptions()
+        .mode(heatmap.HeatmapColorMode.SCHEME)
+        .scheme("Blues")
+        .exponent(0.5)
+        .fill("blue")
+        .steps(64)
+    )
     panel.y_axis(heatmap_builders.YAxisConfig().unit(unit).axis_placement(common.AxisPlacement.LEFT))
-    panel.filter_values(heatmap_builders.FilterValueRange().le(1e-9)).show_legend().exemplars_color("orange")
+    panel.filter_values(heatmap_builders.FilterValueRange().le(1e-9)).show_legend().show_tooltip().exemplars_color(
+        "orange"
+    )
     return panel
 
 

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards import build
 from pea.telemetry import names
@@ -115,6 +118,17 @@ class TestLinter:
             cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
             assert not cells & taken, panel["title"]
             taken |= cells
+
+    def test_grafanas_own_types_read_it(self, name: str) -> None:
+        """What is written is a dashboard by Grafana's generated schema: read back, it is the same, panel by panel."""
+        register_default_plugins()
+        again = json.loads(json.dumps(Dashboard.from_json(BOARDS[name]), cls=JSONEncoder))
+        for before, after in zip(BOARDS[name]["panels"], again["panels"], strict=True):
+            if "fieldConfig" in before:
+                after["fieldConfig"]["defaults"].setdefault("custom", None)
+                before["fieldConfig"]["defaults"].setdefault("custom", after["fieldConfig"]["defaults"]["custom"])
+            assert after == before
+        assert again["templating"] == BOARDS[name]["templating"]
 
     def test_queries_are_promql(self, name: str, tmp_path: Path) -> None:
         """Prometheus' own parser takes every query of panels and annotations."""
