@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -15,10 +17,12 @@ from pea.config import Settings
 from pea.service.refusals import NotReady
 from pea.store import Chronicle
 from pea.telemetry import Telemetry, names
+from pea.version import __version__
 
 if TYPE_CHECKING:
     from pea.watch.alert import Alert
     from pea.watch.rule import RuleSet
+    from pea.watch.upheavals import Upheavals
     from pea.watch.watcher import Watcher
 
 SHIPPED = "default.yaml"
@@ -40,6 +44,12 @@ class Detector:
         self._seen: tuple[object, ...] = ()
         self._running: asyncio.Task[None] | None = None
         self._undo: list[Callable[[], None]] = []
+        self._upheavals: Upheavals | None = None
+
+    def note(self, what: str) -> None:
+        """Remember that something was changed now: alerts that begin soon after say so."""
+        if self._upheavals is not None:
+            self._upheavals.note(time.time(), what)
 
     def start(
         self, chronicle: Chronicle, telemetry: Telemetry, url: str, path: Path | None, after: asyncio.Task[None]
@@ -69,6 +79,7 @@ class Detector:
         rules = await asyncio.to_thread(self._read)
         if rules is not None and rules.digest != self.watcher.rules.digest:
             self.watcher.use(rules)
+            self.note("the alert rules were read anew")
             _log.info("%d alert rules are in use", len(rules.rules))
 
     async def _run(
@@ -78,8 +89,11 @@ class Detector:
         self.watcher = await asyncio.to_thread(self._make, chronicle, telemetry, url, path)
         watcher = self.watcher
         consumers = chronicle.inlet.consumers
-        consumers.append(watcher.scene.windows)
-        self._undo.append(lambda: consumers.remove(watcher.scene.windows))
+        for consumer in (watcher.scene.windows, self._upheavals):
+            if consumer is None:
+                continue
+            consumers.append(consumer)
+            self._undo.append(functools.partial(consumers.remove, consumer))
         self._undo.append(telemetry.gauge(names.METRIC_ALERT_STATE, self._states))
         self._undo.append(telemetry.gauge(names.METRIC_ALERT_DETECTION_TIME, self._detections))
         chronicle.add_source(_Lag(telemetry))
@@ -95,15 +109,16 @@ class Detector:
             await self.reload()
 
     def _make(self, chronicle: Chronicle, telemetry: Telemetry, url: str, path: Path | None) -> Watcher:
-        import time
-
         from pea.watch.evaluate import Scene
         from pea.watch.investigate import Investigator
         from pea.watch.notify import sender
         from pea.watch.rule import RuleSet
+        from pea.watch.upheavals import Upheavals
         from pea.watch.watcher import Watcher
         from pea.watch.windows import Windows
 
+        self._upheavals = Upheavals()
+        self.note(f"PEA {__version__} started")
         self._seen = _stamps(self._paths)
         rules = self._read() or _shipped_rules() or RuleSet()
         link = self._settings.watch.link or url
@@ -112,7 +127,9 @@ class Detector:
             rules,
             path=path,
             senders=lambda rules: {one.name: sender(one, link) for one in rules.receivers},
-            investigate=Investigator(chronicle.ask, chronicle.series, lambda: list(telemetry.monitor.culprits)),
+            investigate=Investigator(
+                chronicle.ask, chronicle.series, lambda: list(telemetry.monitor.culprits), upheavals=self._upheavals
+            ),
             pin=chronicle.pin,
         )
 

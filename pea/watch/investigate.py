@@ -18,6 +18,7 @@ from pea.watch.present import size
 from pea.watch.rule import Rule
 from pea.watch.samples import Samples, history, labels_in
 from pea.watch.signals import Quantity, signal
+from pea.watch.upheavals import Upheavals
 
 TRACES = 150  # of each window: enough to tell, and read in a fraction of a second
 WINDOWS = 4
@@ -39,14 +40,21 @@ class Investigator:
         samples: Samples,
         culprits: Callable[[], Iterable[Culprit]],
         clock: Callable[[], float] = time.time,
+        upheavals: Upheavals | None = None,
     ) -> None:
         self._ask = ask
         self._samples = samples
         self._culprits = culprits
         self._clock = clock
+        self._upheavals = upheavals
 
     async def __call__(self, alert: Alert, rule: Rule) -> Alert:
-        """The alert with its ranked causes and their explanation, within two seconds or without them."""
+        """The alert with its ranked causes, their explanation and what was changed last: in two seconds, or without."""
+        found = await self._looked_into(alert, rule)
+        told = self._upheavals.told(alert.since_s) if self._upheavals is not None else ""
+        return msgspec.structs.replace(found, explanation=f"{found.explanation} {told}".strip()) if told else found
+
+    async def _looked_into(self, alert: Alert, rule: Rule) -> Alert:
         watched = signal(rule.signal)
         if watched.of_spans:
             kind: Literal["latency", "errors"] = "errors" if watched.quantity is Quantity.MARKED else "latency"
