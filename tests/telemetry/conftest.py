@@ -24,6 +24,7 @@ class Receiver:
         self.answers = []
         self.hang = False
         self.released = asyncio.Event()
+        self.arrived = asyncio.Event()  # set whenever something has
         self.endpoint = ""
 
     @property
@@ -47,6 +48,7 @@ class Receiver:
         status, headers = self.answers.pop(0) if self.answers else (200, {})
         if status == 200:
             self._take(request, body)
+            self.arrived.set()
         return web.Response(status=status, headers=headers)
 
     def _take(self, request, body):

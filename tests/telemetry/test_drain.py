@@ -14,14 +14,18 @@ from pea.telemetry.provider import TracerProvider
 class Collector:
     """Keeps what it is given."""
 
-    def __init__(self):
+    def __init__(self, expected=0):
         self.spans = []
         self.batches = []
         self.settled = 0
+        self.expected = expected
+        self.complete = asyncio.Event()
 
     def consume(self, batch):
         self.spans += batch
         self.batches.append(len(batch))
+        if len(self.spans) >= self.expected:
+            self.complete.set()
 
     def settle(self):
         self.settled += 1
@@ -192,14 +196,13 @@ async def test_consumers_that_gather_are_told_at_the_interval(provider):
 
 async def test_a_half_full_buffer_hurries_the_drain(provider):
     """The drain wakes long before its interval when the buffer is half full."""
-    drain, collector = Drain(provider.buffer, 3600.0), Collector()
+    drain, collector = Drain(provider.buffer, 3600.0), Collector(600)
     drain.add(collector)
     task = asyncio.ensure_future(drain.run())
     await asyncio.sleep(0)
     _end(_spans(provider, 600))
     async with asyncio.timeout(30):
-        while len(collector.spans) < 600:
-            await asyncio.sleep(0.001)
+        await collector.complete.wait()
     task.cancel()
     await asyncio.wait([task])
 

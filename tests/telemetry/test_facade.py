@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import pytest
 from opentelemetry import trace
@@ -31,13 +32,15 @@ def _python(code, **environ):
 async def test_started_on_a_loop_it_drains_by_itself(make_telemetry):
     """After start spans are folded and kept without a flush, and the loop is watched."""
     telemetry = make_telemetry(drain_interval=0.001)
+    drained = asyncio.Event()
+    telemetry.add_consumer(SimpleNamespace(consume=lambda _: drained.set(), settle=lambda: None))
     telemetry.start()
     telemetry.start()
     with telemetry.tracer.span(f"{names.SPAN_STEP} x"):
         pass
     async with asyncio.timeout(30):
-        while not telemetry.recent.list():
-            await asyncio.sleep(0.001)
+        await drained.wait()
+    assert telemetry.recent.list()
     assert telemetry.metrics.histograms(names.METRIC_LOOP_LAG)
     await telemetry.aclose()
     await telemetry.aclose()

@@ -250,5 +250,6 @@ async def test_the_started_drain_sends_by_itself(receiver, make_telemetry):
         pass
     async with asyncio.timeout(30):
         while names.METRIC_HTTP_SERVER_REQUEST_DURATION not in receiver.metric_names or not receiver.spans:
-            await asyncio.sleep(0.01)
+            receiver.arrived.clear()
+            await receiver.arrived.wait()
     assert receiver.spans[0].kind == 2
