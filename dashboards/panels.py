@@ -117,9 +117,12 @@ def states(
 
 
 def rows(
-    title: str, about: str, columns: Mapping[str, Column], key: tuple[str, str], *, width: int = 24
+    title: str, about: str, columns: Mapping[str, Column], key: tuple[str, str], *, width: int = 24, link: str = ""
 ) -> table.Panel:
-    """A table with a row per ``key`` (label, heading); ``columns`` maps a heading to query, unit and limits."""
+    """A table with a row per ``key`` (label, heading); ``columns`` maps a heading to query, unit and limits.
+
+    ``link`` is where a click on the key leads; Grafana fills in ``${__value.text}``.
+    """
     lines = [Line(column.expr) for column in columns.values()]
     panel = _plain(table.Panel(), title, about, "short", width, 9, lines, instant=True)
     panel.thresholds(_steps({}, GREEN)).show_header(show_header=True)
@@ -129,6 +132,9 @@ def rows(
             id_val="organize", options={"excludeByName": {"Time": True}, "renameByName": {key[0]: key[1], **heads}}
         )
     )
+    if link:
+        leads = [{"title": "Show ${__value.text}", "url": f"{link}&${{__url_time_range}}"}]
+        panel.override_by_name(key[1], [dashboard.DynamicConfigValue("links", leads)])
     for head, column in columns.items():
         properties = [dashboard.DynamicConfigValue("unit", column.unit)]
         if column.limits:

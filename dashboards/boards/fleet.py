@@ -135,6 +135,7 @@ def _agents() -> list[Panel]:
             "Each agent's calls: rate, quantiles, share that failed, memory accounted to it.",
             columns,
             ("gen_ai_agent_name", "Agent"),
+            link="/d/pea-agent?var-agent=${__value.text}&${job:queryparam}",
         ),
         over_time(
             "Calls by agent",

@@ -16,8 +16,14 @@ from typing import Any
 
 import pytest
 import yaml
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
 
+from dashboards.queries import metric
 from pea.config import KeeperSettings
+from pea.telemetry import names
 from tests.stack import programs
 from tests.stack.counts import COUNTED
 from tests.stack.programs import ROOT, Program, fetch, free_port, until
@@ -213,3 +219,20 @@ def test_doctor_recognises_the_chain(chain: dict[str, str]) -> None:
         return code == 0 and kinds == ["PEA", "Jaeger", "Collector"] and found["Jaeger traces"][0] == "ok"
 
     until("the doctor finds the chain whole", well)
+
+
+@pytest.mark.service
+def test_metrics_of_other_programs_have_the_dashboards_names(chain: dict[str, str]) -> None:
+    """What an SDK exports by the GenAI conventions is, behind the Collector, what the dashboard asks for."""
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{chain['otlp']}/v1/metrics"), 60_000)
+    provider = MeterProvider([reader], Resource.create({"service.name": "travel-bot"}))
+    meter = provider.get_meter("some.framework")
+    about = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+    meter.create_histogram(names.METRIC_GEN_AI_CLIENT_OPERATION_DURATION, "s").record(0.7, about)
+    tokens = meter.create_histogram(names.METRIC_GEN_AI_CLIENT_TOKEN_USAGE, "{token}")
+    tokens.record(900, {**about, "gen_ai.token.type": "input"})
+    provider.shutdown()
+    for name in (names.METRIC_GEN_AI_CLIENT_OPERATION_DURATION, names.METRIC_GEN_AI_CLIENT_TOKEN_USAGE):
+        wanted = f'{metric(name)}_bucket{{job="travel-bot", service_name="travel-bot", gen_ai_request_model="m"}}'
+        asked = urllib.parse.urlencode({"query": wanted})
+        until(wanted, lambda asked=asked: fetch(f"{chain['prometheus']}/api/v1/query?{asked}")["data"]["result"])
