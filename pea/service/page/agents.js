@@ -33,6 +33,11 @@ function used(row) {
   return row.tokens && row.tokens.input + row.tokens.output;
 }
 
+function standing({ uptime, mtbf_s, mttr_s }) {
+  const said = [uptime !== null && `in service ${+(100 * uptime).toFixed(3)} % of the time`, mtbf_s !== null && `${milliseconds(1e3 * mtbf_s)} between failures`, mttr_s !== null && `${milliseconds(1e3 * mttr_s)} to recover`];
+  return said.filter(Boolean).join(", ") || null;
+}
+
 function tiers(row) {
   return Object.entries(row.cache).map(([tier, count]) => `${tier === "none" ? "missed" : tier} ${whole(count)}`).join(", ");
 }
@@ -62,7 +67,7 @@ function render(shown) {
     if (row.problem) name.append(element("span", { class: "reason", text: row.problem }));
     const failed = row.failed_trace && reliability.errors;
     const makers = {
-      state: () => element("span", { class: `state ${row.state ?? "other"}`, text: row.state ?? "seen" }),
+      state: () => element("span", { class: `state ${row.state ?? "other"}`, title: standing(reliability), text: row.state ?? "seen" }),
       rate: () => (idle ? NONE : rate(throughput.requests_per_s)),
       errors: () => (failed ? element("a", { href: `/traces/${row.failed_trace}`, class: "bad", title: Object.entries(reliability.errors_by_type).map(([type, count]) => `${type}: ${count}`).join(", "), text: percent(reliability.error_rate) }) : percent(reliability.error_rate)),
       p50: () => milliseconds(response.p50_ms), p95: () => milliseconds(response.p95_ms), max: () => milliseconds(response.max_ms),
