@@ -26,10 +26,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     made = Stack(tmp_path_factory.mktemp("stack"))
     try:
         other_program(made.pea.url)
-        until("Prometheus has seen the beginning", lambda: made.scraped(3))
+        until("Prometheus has seen the beginning", lambda: made.scrapes() >= 3)
         for _ in range(3):
             other_program(made.pea.url)
-        until("Prometheus has scraped enough", lambda: made.scraped(SCRAPES))
+        until("Prometheus has scraped enough", lambda: made.scrapes() >= SCRAPES)
         yield made
     finally:
         made.close()

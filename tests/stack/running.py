@@ -52,13 +52,13 @@ class Stack:
             "watch": {"rules": [str(folder / "rules.yaml")], "interval": "1s"},
         }
         self.pea: Program = programs.pea(folder, settings).start()
-        self._die_at_work()
+        self.die_at_work()
         self.prometheus = programs.prometheus(
             folder, self.pea.url, self.alertmanager.url, folder / "exported.yaml"
         ).start()
         self.load = Load(self.pea.url).start()
 
-    def _die_at_work(self) -> None:
+    def die_at_work(self) -> None:
         """Kill PEA while it works, so that the journal has something to resume."""
         for _ in range(5):
             fetch(f"{self.pea.url}/v1/tasks", {"capability": "probe.slow", "input": {}})
@@ -76,10 +76,10 @@ class Stack:
         """What Prometheus' API says."""
         return fetch(f"{self.prometheus.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}")["data"]
 
-    def scraped(self, times: int) -> bool:
-        """Whether PEA has been scraped so often."""
+    def scrapes(self) -> int:
+        """How often PEA has been scraped."""
         found = self.ask('sum(sum_over_time(up{job="pea"}[10m]))')
-        return bool(found) and float(found[0]["value"][1]) >= times
+        return int(float(found[0]["value"][1])) if found else 0
 
     def alerts(self) -> list[dict[str, Any]]:
         """What Alertmanager has."""
