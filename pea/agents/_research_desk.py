@@ -110,7 +110,7 @@ class Desk:
                 told = f"{paper.passages[0].place if paper.passages else 'mail'}: {paper.title}"
                 found.setdefault((sent, paper.title), Moment(sent, told, where, paper.title, "sent"))
             for passage in paper.passages:
-                near = stems(f"{passage.text} {paper.title}")
+                near = stems(f"{passage.text} {paper.title} {where}")
                 if not wanted & near:
                     continue
                 for sentence in sentences(passage.text):
