@@ -19,7 +19,7 @@ from pea.runtime.policy.fairness import FairTags
 from pea.runtime.task import Priority
 
 # How full of waiting tasks the queue may be for one of this priority to be taken in.
-ROOM = {Priority.LOW: 0.5, Priority.NORMAL: 0.8, Priority.HIGH: 0.95, Priority.CRITICAL: 1.0}
+ROOM = {Priority.LOW: 0.5, Priority.NORMAL: 0.7, Priority.HIGH: 0.8, Priority.CRITICAL: 1.0}
 ENOUGH = 10  # tasks of a kind before their usual duration is believed
 SHARE = 0.1  # of a new duration in the usual one
 FIRST_GUESS_S = 0.05
