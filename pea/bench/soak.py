@@ -16,7 +16,7 @@ from pea.bench.figure import Figure
 from pea.bench.memory_slope import MOST, slope
 from pea.bench.memory_work import copy_workspace
 from pea.bench.soak_beat import bare_loop
-from pea.bench.soak_load import Confirmed, Load
+from pea.bench.soak_load import PATIENCE_S, Confirmed, Load
 from pea.bench.soak_serve import Served
 from pea.bench.soak_watch import Scrape, Seen, Watch, quantile
 from pea.config import TelemetrySettings
@@ -35,6 +35,7 @@ SEARCH_LIMIT_MS = 100.0
 STEADY_LIMIT_MB = 512.0
 PEAK_LIMIT_MB = 1_024.0
 FLAT_LIMIT_MB_PER_H = 1.0
+LATE = f"not done within {PATIENCE_S - 2:g} s"
 JUDGED_S = 7_200.0  # a shorter life tells of the filling of windows (an hour), histories and caches, not of a leak
 
 
@@ -152,6 +153,12 @@ def _load_figures(load: Load, *lives: Life) -> list[Figure]:
         Figure("tasks done", load.tasks / seconds, "tasks/s", load.tasks, note=f"{seconds / 60:.3g} min of load"),
         Figure(
             "  failed, or cut while the service was up", float(load.failed + load.cut), "tasks", load.tasks, 0.0, how
+        ),
+        Figure(
+            f"  not done within {PATIENCE_S - 2:g} s, asked after until they were",
+            float(load.late),
+            "tasks",
+            load.tasks,
         ),
         Figure("  p50, as the asker saw it", 1e3 * took[9], "ms", len(load.task_s)),
         Figure("  p95", 1e3 * took[18], "ms", len(load.task_s), note="the first tasks of each start included"),

@@ -8,6 +8,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -17,6 +18,9 @@ from pea.bench.store import PER_TRACE, make_trace
 
 TRACES_PER_REQUEST = 20
 PATIENCE_S = 10.0  # for one answer
+FOLLOWED_S = 60.0  # how long a task that was not done by then is asked after
+AGAIN_S = 0.5
+WAITING = frozenset({"queued", "running"})
 BEHIND_S = 1.0  # ticks that are later than this are left out: the rate is not made up for in a burst
 
 
@@ -41,6 +45,7 @@ class Load:
         self.task_s: list[float] = []
         self.tasks = self.failed = self.spans = self.pushed_back = self.left_out = self.cut = 0
         self.ends: Counter[str] = Counter()  # of the tasks that failed: how
+        self.late = 0  # tasks that were not done when their asker stopped waiting
         self._numbers = 0
         self._traces = 0
 
@@ -79,6 +84,9 @@ class Load:
                 headers={"Prefer": f"wait={PATIENCE_S - 2:g}"},
             ) as answer:
                 body = msgspec.json.decode(await answer.read())
+            if body.get("status") in WAITING:
+                self.late += 1
+                body = await self._followed(session, body)
         except (aiohttp.ClientError, TimeoutError):
             self.cut += 1
             return
@@ -91,6 +99,15 @@ class Load:
             self.failed += 1
             problem = body.get("error") or {}
             self.ends[f"{ask.capability} {problem.get('code') or body.get('status')}"] += 1
+
+    async def _followed(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> dict[str, Any]:
+        """How a task that took long ended, or how it stood when nobody asked any more."""
+        until = time.monotonic() + FOLLOWED_S
+        while body.get("status") in WAITING and time.monotonic() < until:
+            await asyncio.sleep(AGAIN_S)
+            async with session.get(f"/v1/tasks/{body['id']}") as answer:
+                body = msgspec.json.decode(await answer.read())
+        return body
 
     async def _post(self, session: aiohttp.ClientSession) -> None:
         body, trace_ids = otlp_request(self._traces, self._dice, time.time_ns())

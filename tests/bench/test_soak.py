@@ -4,10 +4,13 @@ import asyncio
 import gzip
 import random
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from pea.bench import soak
+from pea.bench import soak, soak_load
 from pea.bench.soak_beat import bare_loop
 from pea.bench.soak_load import TRACES_PER_REQUEST, otlp_request
 from pea.bench.soak_watch import Scrape, quantile, read_scrape
@@ -69,6 +72,25 @@ async def test_a_bare_loop_tells_its_own_lag():
         await asyncio.sleep(0)
     assert len(found) == 1
     assert found[0] >= 0
+
+
+async def test_a_late_task_is_asked_after(monkeypatch):
+    """What is still running when its asker stops waiting is no failure: how it ended is what counts."""
+    monkeypatch.setattr(soak_load, "AGAIN_S", 0.0)
+    ends = iter(["queued", "running", "succeeded", "running", "failed"])
+
+    async def answer(request):
+        return web.json_response({"id": "1", "status": next(ends), "trace_id": "a", "error": {"code": "gone"}})
+
+    app = web.Application()
+    app.router.add_post("/v1/tasks", answer)
+    app.router.add_get("/v1/tasks/1", answer)
+    async with TestServer(app) as server, aiohttp.ClientSession(server.make_url("/")) as session:
+        load = soak_load.Load(str(server.make_url("/")), 1.0, 1.0)
+        await load._task(session)
+        await load._task(session)
+    assert (load.tasks, load.late, load.failed, len(load.own)) == (2, 2, 1, 1)
+    assert [end.rpartition(" ")[2] for end in load.ends] == ["gone"]
 
 
 def test_a_short_soak_tells_of_all_its_parts(monkeypatch):
