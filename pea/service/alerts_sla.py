@@ -12,9 +12,8 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from pea.config import Settings
 from pea.runtime import Runtime
-from pea.runtime.task import timestamp
+from pea.runtime.task import Priority, timestamp
 from pea.service.alerts_detector import DETECTOR, detector_of
 from pea.service.json_answer import json_answer
 from pea.service.operation import Answer, Operation
@@ -63,9 +62,10 @@ class SlaJson(msgspec.Struct, frozen=True, kw_only=True):
 class Objectives:
     """Counts what the objectives are judged by, from the opening of the detector to its close."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self.sla: Sla | None = None
-        self._settings = settings
+        self._runtime = runtime
+        self._settings = runtime.settings
         self._counting: asyncio.Task[None] | None = None
 
     def open(self, watcher: Watcher) -> None:
@@ -84,13 +84,15 @@ class Objectives:
         if self.sla is not None:
             await asyncio.to_thread(self.sla.ledger.save, stopped=True)
 
-    def shed(self) -> Shed | None:
-        """What admission may read: the priorities to be refused now; None before anything is known."""
-        return None if self.sla is None else self.sla.shed
+    def enforce(self, shed: Shed) -> None:
+        """Have admission refuse what is to be shed while tasks wait."""
+        if self._runtime.ready:
+            self._runtime.scheduler.admission.shed_below = Priority(shed.level) if shed.level else None
 
     async def _count(self, watcher: Watcher, sla: Sla) -> None:
         while True:
             sla.take(watcher.scene.windows, time.time(), watcher.book.alerts())
+            self.enforce(sla.shed)
             await asyncio.to_thread(sla.ledger.save)
             await asyncio.sleep(float(self._settings.watch.interval))
 
@@ -137,9 +139,9 @@ async def _slowest_check(runtime: Runtime) -> tuple[float | None, int]:
 OBJECTIVES: web.AppKey[Objectives] = web.AppKey("objectives", Objectives)
 
 
-def watch_objectives(app: web.Application, settings: Settings) -> None:
+def watch_objectives(app: web.Application, runtime: Runtime) -> None:
     """Have the objectives counted while the detector runs."""
-    objectives = app[OBJECTIVES] = Objectives(settings)
+    objectives = app[OBJECTIVES] = Objectives(runtime)
     app[DETECTOR].on_open.append(objectives.open)
     app[DETECTOR].on_close.append(objectives.close)
 

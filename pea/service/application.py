@@ -70,7 +70,7 @@ def create_app(runtime: Runtime) -> web.Application:
     app[HOLDER] = Holder()
     app[dashboard.BOARD] = Board(runtime)
     app[DETECTOR] = Detector(runtime.settings)
-    alerts_sla.watch_objectives(app, runtime.settings)
+    alerts_sla.watch_objectives(app, runtime)
     app[stream.HUB] = Hub(app[dashboard.BOARD])
     app[otlp_in.INGEST] = otlp_in.Ingest(runtime.settings.store)
     app.on_response_prepare.append(add_headers)

@@ -9,7 +9,9 @@ from typing import Any
 from click.testing import CliRunner
 
 from pea.cli.sla import command
+from pea.runtime.task import Priority
 from pea.service.alerts_sla import OBJECTIVES
+from pea.watch.sla import Shed
 from tests.service.test_alerts import opened
 
 
@@ -17,7 +19,11 @@ async def test_the_objectives_of_a_running_service_are_shown_and_kept(serve: Any
     """Every objective of the report is there, health checks are measured, and the terminal says the same."""
     async with serve(agents["echo"](), watch__interval=0.1) as site:
         await opened(site)
-        assert site.service.app[OBJECTIVES].shed().level == 0
+        admission = site.service.runtime.scheduler.admission
+        site.service.app[OBJECTIVES].enforce(Shed(2, "tasks wait"))
+        assert admission.shed_below is Priority.HIGH
+        site.service.app[OBJECTIVES].enforce(Shed())
+        assert admission.shed_below is None
         response, found = await site.send("GET", "/v1/sla")
         assert response.status == 200
         standing = {one["name"]: one for one in found["objectives"]}
