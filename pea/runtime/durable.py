@@ -30,7 +30,7 @@ _NS = 1_000_000_000
 _ACCEPTED = {names.PEA_JOURNAL_ENTRY: "accepted"}
 _ENDED = {names.PEA_JOURNAL_ENTRY: "ended"}
 
-log = get_logger("pea.journal")
+log = get_logger("pea.runtime")
 
 
 class Durable:

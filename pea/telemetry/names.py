@@ -194,9 +194,9 @@ METRIC_CACHE_USAGE: Final = "pea.cache.usage"
 METRIC_JOURNAL_COMMIT_DURATION: Final = "pea.journal.commit.duration"
 """How long transactions of the journal took, fsync included. (s)"""
 METRIC_JOURNAL_COMMIT_ITEMS: Final = "pea.journal.commit.items"
-"""How many writes shared one transaction, and so one fsync. ({item})"""
+"""How many writes shared one transaction, and so one fsync. ({entry})"""
 METRIC_JOURNAL_FAILURES: Final = "pea.journal.failures"
-"""Transactions of the journal that failed. ({failure})"""
+"""Transactions of the journal that failed. (1)"""
 METRIC_JOURNAL_PENDING: Final = "pea.journal.pending"
 """What waits to be written to the journal. (By)"""
 METRIC_JOURNAL_TASKS: Final = "pea.journal.tasks"
@@ -427,7 +427,7 @@ METRICS: Final[dict[str, Metric]] = {
     METRIC_JOURNAL_COMMIT_ITEMS: Metric(
         name="pea.journal.commit.items",
         instrument="histogram",
-        unit="{item}",
+        unit="{entry}",
         brief="How many writes shared one transaction, and so one fsync.",
         labels=(),
         span="",
@@ -436,7 +436,7 @@ METRICS: Final[dict[str, Metric]] = {
     METRIC_JOURNAL_FAILURES: Metric(
         name="pea.journal.failures",
         instrument="counter",
-        unit="{failure}",
+        unit="1",
         brief="Transactions of the journal that failed.",
         labels=(),
         span="",

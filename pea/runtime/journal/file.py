@@ -16,7 +16,7 @@ from pea.telemetry import get_logger
 NAME = "journal.db"
 _SAVED = ("task", "event", "step")
 
-log = get_logger("pea.journal")
+log = get_logger("pea.runtime")
 
 
 class JournalFile:

@@ -20,12 +20,14 @@ from contextvars import ContextVar
 from typing import Any
 
 import msgspec
+from opentelemetry.trace import get_current_span
 
 from pea.errors import InputError, Interrupted, PeaError, Rejected
 from pea.runtime.contract import Capability
 from pea.runtime.journal.entries import Step, StepState
 from pea.runtime.journal.journal import Journal
 from pea.runtime.task import Approval, Decision, TaskError, timestamp
+from pea.telemetry import ActiveSpan, names
 
 MOST_STEPS = 10_000  # of one task; idempotent ones beyond are run again after a crash
 MOST_DETAILS_BYTES = 64 << 10
@@ -152,6 +154,7 @@ class Scope:
         if self._recording and (step := log.known.get(key)) is not None:
             kept = _replay(step, capability)
             if kept is not _RUN_AGAIN:
+                _show_replay(name)
                 return kept
         if capability.declared.idempotent or not self._recording:
             result = await self._within(key, call, recording=False)
@@ -192,9 +195,16 @@ class Scope:
             SCOPE.reset(token)
 
 
-SCOPE: ContextVar[Scope | None] = ContextVar("pea.steps", default=None)
+SCOPE: ContextVar[Scope | None] = ContextVar("pea_steps", default=None)
 
 _RUN_AGAIN = object()
+
+
+def _show_replay(capability: str) -> None:
+    """Have the trace tell that a call was answered from the journal."""
+    span, now = get_current_span(), time.time_ns()
+    if isinstance(span, ActiveSpan):
+        span.leaf(names.SPAN_JOURNAL_REPLAY, now, now, {names.PEA_CAPABILITY: capability})
 
 
 def _replay(step: Step, capability: Capability) -> Any:

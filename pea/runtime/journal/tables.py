@@ -44,7 +44,7 @@ _NOTHING = msgspec.Raw(b"null")
 _decode_head = msgspec.json.Decoder(Task).decode
 
 
-log = get_logger("pea.journal")
+log = get_logger("pea.runtime")
 
 
 class Open(msgspec.Struct, frozen=True):

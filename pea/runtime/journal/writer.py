@@ -27,7 +27,7 @@ TRIM_EVERY_S = 1.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 1.0
 LOG_EVERY_S = 30.0
 
-log = get_logger("pea.journal")
+log = get_logger("pea.runtime")
 
 
 class Item(msgspec.Struct, eq=False):

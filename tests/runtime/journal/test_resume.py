@@ -61,6 +61,9 @@ async def test_finished_steps_are_not_run_again(start: Fleet, tmp_path: Path) ->
         assert result(ended) == ["read 1", "read 1", "paid 1", "slow"]
         assert later.done == {"day": 1, "slow": 1}
         assert [state for state, _ in ended.life] == ["running", "queued", "running", "succeeded"]
+        await runtime.telemetry.flush()
+        spans = runtime.telemetry.recent.get(task.trace_id or "")
+        assert sum(span.name == names.SPAN_JOURNAL_REPLAY for span in spans) == 3
         assert (ended.runs, ended.crashes) == (2, 1)
 
 
