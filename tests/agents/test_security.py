@@ -50,7 +50,8 @@ def test_sensitive_data_is_masked_and_placed(workspace: Path) -> None:
 def test_nothing_sensitive_reaches_spans_or_disk(workspace: Path) -> None:
     """Neither the trace nor what a scan keeps between runs holds the value."""
     state = workspace / "s"
-    settings = load(environ={}, overrides={"workspace": str(workspace), "state": str(state), "runtime.agents": ["security"]})
+    overrides = {"workspace": str(workspace), "state": str(state), "runtime.agents": ["security"]}
+    settings = load(environ={}, overrides=overrides)
 
     async def once() -> str:
         async with Runtime(settings, agents=[Security()]) as runtime:
@@ -117,7 +118,7 @@ def test_threats_are_written_down_once(workspace: Path) -> None:
 
 
 def test_strangers_files(public: Path, kept: Path) -> None:
-    """142 public files are scanned, 100 refused by name; one password is really there, and no mail is called phishing."""
+    """142 public files scanned, 100 refused by name: one password, which is there, and no mail called phishing."""
     found = ask(public, kept, Security, "security.sensitive")
     assert (found.sources.read, found.sources.refused_count) == (142, 100)
     assert [(one.kind, one.path) for one in found.items] == [("password", "documents/testRFC822_encrypted_zip")]

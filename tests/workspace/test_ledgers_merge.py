@@ -98,7 +98,7 @@ def test_a_rule_file_with_a_mistake_is_refused(tmp_path: Path, text: str) -> Non
     """With the field's name; and nothing in it is ever executed."""
     path = tmp_path / "rules.yaml"
     path.write_text(text)
-    with pytest.raises(Unreadable, match="rules|YAML"):
+    with pytest.raises(Unreadable, match=r"rules|YAML"):
         read_rules(path)
 
 

@@ -25,7 +25,8 @@ def statement(rows: str, currency: str = "EUR") -> bytes:
 def test_sgml_without_end_tags() -> None:
     """Elements end where the next begins; the bank's day stays, whatever its time zone."""
     rows = (
-        "<STMTTRN><TRNTYPE>DEBIT<DTPOSTED>20260501235900.000[-8:PST]<TRNAMT>-12.34<FITID>A1<NAME>Café M\xfcller &amp; Co"
+        "<STMTTRN><TRNTYPE>DEBIT<DTPOSTED>20260501235900.000[-8:PST]<TRNAMT>-12.34<FITID>A1"
+        "<NAME>Café M\xfcller &amp; Co"
         "<MEMO>\n<STMTTRN><TRNTYPE>CREDIT<DTPOSTED>20260502<TRNAMT>5<FITID>A2<NAME>B</STMTTRN>"
     )
     (found,) = read(statement(rows)).statements
@@ -64,7 +65,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_served() -> None:
 )
 def test_a_file_without_a_statement_is_refused(data: bytes) -> None:
     """With the reason, and with the bank's error code when it gave one."""
-    with pytest.raises(Unreadable, match="OFX|statement"):
+    with pytest.raises(Unreadable, match=r"OFX|statement"):
         read(data)
 
 
