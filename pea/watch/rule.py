@@ -246,8 +246,8 @@ class Receiver(_Part, frozen=True, kw_only=True):
     """Somebody to tell. Secrets are named by environment variable, never written here."""
 
     name: Name
-    kind: Literal["webhook", "alertmanager", "smtp"]
-    url: Annotated[str, Meta(max_length=2_000, description="webhook, alertmanager: where to.")] = ""
+    kind: Literal["webhook", "alertmanager", "smtp", "otlp"]
+    url: Annotated[str, Meta(max_length=2_000, description="webhook, alertmanager, otlp (a collector): where to.")] = ""
     secret_env: Annotated[str, _("webhook: the variable with the key that signs; smtp: with the password.")] = ""
     body: Annotated[str, Meta(max_length=20_000, description="webhook: another body, with {fields} filled in.")] = ""
     host: Annotated[str, Meta(max_length=253, description="smtp: the server.")] = ""

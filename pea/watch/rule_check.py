@@ -70,7 +70,7 @@ def faults_of_receiver(receiver: Receiver) -> Iterator[Fault]:
     """All that is wrong with a receiver."""
     if receiver.name in BUILT_IN_RECEIVERS:
         yield Fault("name", f"{receiver.name!r} is there already", "choose another name")
-    if receiver.kind in {"webhook", "alertmanager"} and not receiver.url.startswith(("http://", "https://")):
+    if receiver.kind in {"webhook", "alertmanager", "otlp"} and not receiver.url.startswith(("http://", "https://")):
         yield Fault("url", "is not an address", "write http://… or https://…")
     if receiver.kind == "smtp":
         for field in ("host", "sender", "to"):

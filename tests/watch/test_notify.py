@@ -1,6 +1,7 @@
 """Telling people: what is told, once and in order, to receivers that are slow, broken or dead."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 from aiohttp import web
+from google.protobuf.json_format import ParseDict
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from structlog.testing import capture_logs
 
 from pea.watch.alert import Alert, State, alert_id
@@ -217,6 +220,24 @@ async def test_alertmanager_is_sent_its_own_api(hook: Hook, clock: Clock) -> Non
     assert firing["labels"] == {"alertname": "slow", "severity": "high", "type": "slow", "agent": "travel"}
     assert firing["startsAt"] < over["endsAt"] < firing["endsAt"]
     assert firing["annotations"]["traces"] == f"http://pea/traces/{'0' * 31}7"
+
+
+async def test_a_collector_is_sent_log_events(hook: Hook, clock: Clock) -> None:
+    """OTLP's JSON on /v1/logs, whether or not the address says so; the record points to a trace that shows it."""
+    for url in (hook.url, f"{hook.url}/v1/logs"):
+        await sender(Receiver(name="otel", kind="otlp", url=url), "http://pea", {}, clock)(
+            notice(msgspec.structs.replace(alert(), exemplars=("ab" * 16,), fired_s=100.0))
+        )
+    assert [path for path, _, _ in hook.got] == ["/v1/logs"] * 2
+    request = ExportLogsServiceRequest()
+    held = json.loads(hook.got[0][2])
+    for record in held["resourceLogs"][0]["scopeLogs"][0]["logRecords"]:
+        record["traceId"] = base64.b64encode(bytes.fromhex(record["traceId"])).decode()  # as protobuf's own JSON has it
+    ParseDict(held, request)
+    (record,) = request.resource_logs[0].scope_logs[0].log_records
+    assert (record.event_name, record.severity_number, record.trace_id) == ("pea.alert", 17, bytes.fromhex("ab" * 16))
+    assert record.time_unix_nano == 100 * 10**9
+    assert {one.key: one.value.string_value for one in record.attributes}["pea.alert.rule"] == "slow"
 
 
 async def test_mail_is_sent_by_smtp(clock: Clock) -> None:

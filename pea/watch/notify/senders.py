@@ -1,4 +1,4 @@
-"""The ways to tell somebody: the log, a signed webhook, Alertmanager's API, e-mail."""
+"""The ways to tell somebody: the log, a signed webhook, Alertmanager's API, e-mail, OTLP log events."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pea.errors import ConfigError, PeaError
 from pea.telemetry.logs import get_logger
 from pea.watch.alert import Alert, State
 from pea.watch.notify.notice import Notice, body, moment
+from pea.watch.notify.otlp_event import logs_request
 from pea.watch.notify.outbox import Send
 from pea.watch.rule import Receiver
 
@@ -61,7 +62,11 @@ def sender(
         password = secrets.get(receiver.secret_env, "") if receiver.secret_env else ""
         await asyncio.to_thread(_mail, receiver, letter(notice, receiver, link), password)
 
-    return {"webhook": webhook, "alertmanager": alertmanager, "smtp": smtp}[receiver.kind]
+    async def otlp(notice: Notice) -> None:
+        url = receiver.url.rstrip("/").removesuffix("/v1/logs")
+        await _post(f"{url}/v1/logs", logs_request(notice, link), {"Content-Type": "application/json"})
+
+    return {"webhook": webhook, "alertmanager": alertmanager, "smtp": smtp, "otlp": otlp}[receiver.kind]
 
 
 async def to_log(notice: Notice) -> None:
