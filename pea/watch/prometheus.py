@@ -57,7 +57,7 @@ def alert(rule: Rule) -> dict[str, Any]:
 
 
 def _renamed(labels: Mapping[str, str]) -> dict[str, str]:
-    """The words of the rule as labels, in place of the metric's own: so Alertmanager sees one alert, whoever sends it."""
+    """The rule's words as labels in place of the metric's own: Alertmanager sees one alert, whoever sends it."""
     named = {label: f"{{{{ $labels.{name} }}}}" for label, name in labels.items() if label != name}
     return named | {name: "" for name in labels.values() if name not in labels}
 
