@@ -45,7 +45,7 @@ async def test_a_full_queue_refuses_and_recovers(serve, agents):
         body = {"capability": "gate.hold", "input": {}}
         sent = await asyncio.gather(*(site.send("POST", "/v1/tasks", json=body) for _ in range(500)))
         answers = Counter(response.status for response, _ in sent)
-        assert answers == {202: 52, 429: 448}
+        assert answers == {202: 37, 429: 463}  # two run, 35 wait: the room for normal tasks
         gate.open.set()
         for response, task in sent:
             if response.status == 202:
