@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Iterable
 from functools import lru_cache
@@ -36,6 +37,7 @@ class Sources:
         self._indexed = set(self._index.paths())
         self._version = ""
         self._pending = 0
+        self._lock = threading.Lock()  # questions asked side by side read once
 
     def close(self) -> None:
         """Close the index, and let go of the shared readers."""
@@ -45,6 +47,10 @@ class Sources:
 
     def refresh(self, budget_s: float) -> None:
         """Read and index what is new, for about ``budget_s`` seconds. Raises WorkspaceError without a workspace."""
+        with self._lock:
+            self._refresh(budget_s)
+
+    def _refresh(self, budget_s: float) -> None:
         until = time.monotonic() + budget_s
         self.documents.refresh(budget_s=budget_s / 2)
         self._mail.refresh(budget_s=max(0.0, until - time.monotonic()))
