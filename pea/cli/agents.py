@@ -16,7 +16,8 @@ from pea.errors import UnknownAgent, did_you_mean
 from pea.runtime import Runtime
 from pea.telemetry import configure_logging
 
-_STATE_STYLES = {"ready": "green", "failed": "red", "starting": "yellow", "stopped": "dim"}
+_STATE_STYLES = {"ready": "green", "failed": "red", "abandoned": "bold red", "starting": "yellow", "stopped": "dim"}
+_BREAKER_STYLES = {"open": "red", "half_open": "yellow"}
 
 
 @click.command("agents")
@@ -56,9 +57,30 @@ def command(settings: Settings, name: str | None, url: str | None, local: bool, 
     for agent in found:
         style = _STATE_STYLES.get(agent["state"], "")
         table.add_row(f"[bold]{agent['name']}[/]", f"[{style}]{agent['state']}[/]", agent.get("reason") or "")
+        for line in _troubles(agent):
+            table.add_row("", "", line)
         for capability in agent["capabilities"]:
             table.add_row("", "", f"[cyan]{capability['name']}[/]  [dim]{capability['summary']}[/]")
     to.print(table)
+
+
+def _troubles(agent: dict[str, Any]) -> list[str]:
+    """What is not as it should be, or worth knowing: replicas, restarts, breakers that are not closed."""
+    lines = []
+    replicas = agent.get("replicas") or []
+    if replicas:
+        states = ", ".join(f"{one['replica']} {one['state']} ({one['calls']} calls)" for one in replicas)
+        lines.append(f"replicas: {states}")
+    if agent.get("restarts"):
+        lines.append(f"[yellow]restarted {agent['restarts']} ×[/]")
+    for breaker in agent.get("breakers") or []:
+        style = _BREAKER_STYLES.get(breaker["state"])
+        if style:
+            state = breaker["state"].replace("_", " ")
+            wait = f", tried again in {breaker['retry_in_ms'] / 1000:.1f} s" if breaker["retry_in_ms"] else ""
+            refused = f"{breaker['refused']} calls refused"
+            lines.append(f"[{style}]breaker of {breaker['capability']} is {state}[/]: {refused}{wait}")
+    return lines
 
 
 def _unknown(name: str, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -73,6 +95,9 @@ def _served(base: str) -> list[dict[str, Any]]:
             "name": agent["name"],
             "state": agent["state"],
             "reason": agent.get("reason"),
+            "restarts": agent.get("restarts", 0),
+            "replicas": agent.get("replicas", []),
+            "breakers": agent.get("breakers", []),
             "capabilities": [
                 {"name": one["name"], "summary": one["summary"]} for one in offered if one["agent"] == agent["name"]
             ],
