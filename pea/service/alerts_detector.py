@@ -109,6 +109,7 @@ class Detector:
             await self.reload()
 
     def _make(self, chronicle: Chronicle, telemetry: Telemetry, url: str, path: Path | None) -> Watcher:
+        from pea.watch.allocations import Allocations
         from pea.watch.evaluate import Scene
         from pea.watch.investigate import Investigator
         from pea.watch.notify import sender
@@ -118,20 +119,28 @@ class Detector:
         from pea.watch.windows import Windows
 
         self._upheavals = Upheavals()
+        allocations = Allocations()
+        self._undo.append(allocations.stop)
         self.note(f"PEA {__version__} started")
         self._seen = _stamps(self._paths)
         rules = self._read() or _shipped_rules() or RuleSet()
         link = self._settings.watch.link or url
-        return Watcher(
+        watcher = Watcher(
             Scene(Windows(), chronicle.series, time.time(), memory_limit()),
             rules,
             path=path,
             senders=lambda rules: {one.name: sender(one, link) for one in rules.receivers},
             investigate=Investigator(
-                chronicle.ask, chronicle.series, lambda: list(telemetry.monitor.culprits), upheavals=self._upheavals
+                chronicle.ask,
+                chronicle.series,
+                lambda: list(telemetry.monitor.culprits),
+                upheavals=self._upheavals,
+                allocations=allocations,
             ),
             pin=chronicle.pin,
         )
+        watcher.on_change.append(lambda change: allocations.hear(change, watcher.rules))
+        return watcher
 
     def _read(self) -> RuleSet | None:
         from pea.watch.rule_file import BadRules, load_rules

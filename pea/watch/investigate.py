@@ -13,6 +13,7 @@ from pea.store import Query, SpanStore
 from pea.telemetry import names
 from pea.telemetry.loop_lag import Culprit
 from pea.watch.alert import Alert
+from pea.watch.allocations import Allocations
 from pea.watch.families import FAMILIES, SERVICE
 from pea.watch.present import size
 from pea.watch.rule import Rule
@@ -41,12 +42,14 @@ class Investigator:
         culprits: Callable[[], Iterable[Culprit]],
         clock: Callable[[], float] = time.time,
         upheavals: Upheavals | None = None,
+        allocations: Allocations | None = None,
     ) -> None:
         self._ask = ask
         self._samples = samples
         self._culprits = culprits
         self._clock = clock
         self._upheavals = upheavals
+        self._allocations = allocations
 
     async def __call__(self, alert: Alert, rule: Rule) -> Alert:
         """The alert with its ranked causes, their explanation and what was changed last: in two seconds, or without."""
@@ -65,6 +68,11 @@ class Investigator:
             return msgspec.structs.replace(alert, cause=cause, explanation=words, exemplars=held)
         if watched.metric == names.METRIC_PROCESS_MEMORY_USAGE:
             cause, words = grown(self._samples, float(rule.window), self._clock())
+            sites = await self._allocations.sites(alert.id) if self._allocations is not None else []
+            if sites:
+                cause += tuple({"kind": "allocation", **msgspec.structs.asdict(one)} for one in sites)
+                told = f"Most was allocated in {sites[0].where}: {size(sites[0].held_bytes)} still held."
+                words = f"{words} {told}".strip()
             return msgspec.structs.replace(alert, cause=cause, explanation=words)
         if watched.metric.startswith(names.METRIC_LOOP_LAG):
             cause, words = blocked(self._culprits(), alert.since_s - float(rule.window))
