@@ -26,6 +26,7 @@ PATHS = 1_000
 INTERVAL = 0.8
 BLOCK_DAYS = 7
 HISTORY_DAYS = 365
+RHYTHM_DAYS = 3 * 365  # how far back recurring sums are sought: a yearly one comes three times
 MIN_HISTORY_DAYS = 28
 ORIGINS = 6  # earlier days from which the forecast is tried
 POINTS = 14
@@ -42,9 +43,10 @@ def forecast(
 
     Sums are exact where they are told, floats where they are drawn; what is drawn is rounded to cents.
     """
-    rows = [one for one in transactions if one.currency == currency and one.day <= today]
+    oldest = today - timedelta(days=RHYTHM_DAYS)
+    rows = [one for one in transactions if one.currency == currency and oldest <= one.day <= today]
     if not rows:
-        return f"no {currency} transaction lies before {today}"
+        return f"no {currency} transaction lies in the three years before {today}"
     known = (rows[-1].day - rows[0].day).days + 1
     if known < MIN_HISTORY_DAYS:
         return f"the {currency} statements tell of {known} days; {MIN_HISTORY_DAYS} are needed"
