@@ -18,7 +18,7 @@ from pea.watch.rule import Clear, Normal, Rule, RuleSet
 
 SEEDS = 5  # of each kind
 DAYS = 1  # of each look-alike
-LEAK_AT_S, LEAK_UNTIL_S = 7_200.0, 14_400.0
+LEAK_AT_S, LEAK_UNTIL_S = 36_000.0, 50_400.0
 LEARN_S = 1_200.0  # all is well for half an hour before a fault
 
 
@@ -46,7 +46,7 @@ def detected(seeds: int = SEEDS, days: int = DAYS) -> list[Figure]:
 
 
 def leak(seed: int) -> Fault:
-    """Memory that grows after two hours without: what had grown from the beginning would be what is normal."""
+    """Memory that grows after ten hours without: what had grown from the beginning would be what is normal."""
     day = look_alikes(seed, LEAK_UNTIL_S)[-1]
     an_hour = float(np.random.default_rng(seed).uniform(1.5e8, 6e8))
 

@@ -80,8 +80,12 @@ def show(settings: Settings, id: str, url: str | None, as_json: bool) -> None:  
     to = console()
     _show(to, {"alerts": matching, "history": []}, base)
     if matching[0]["threshold"] not in {"", "unknown"}:
-        to.print(f"  {escape(matching[0]['value'])} where {escape(matching[0]['threshold'])} is the bound or expected")
+        word = "expected" if matching[0]["course"] else "bound"
+        to.print(f"  [dim]{'value':<22}[/] {escape(matching[0]['value'])}")
+        to.print(f"  [dim]{word:<22}[/] {escape(matching[0]['threshold'])}")
     for key, value in matching[0]["evidence"].items():
+        if key.startswith("expected_"):
+            continue  # said above, with its unit
         to.print(f"  [dim]{escape(key.replace('_', ' ')):<22}[/] {value:.6g}")
     if matching[0]["course"]:
         to.print()

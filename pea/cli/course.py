@@ -22,9 +22,7 @@ def draw(to: Console, course: Mapping[str, Any]) -> None:
     known = [*values, *(one for one in (*low, *high) if one is not None)]
     least, most = min(known), max(known)
     factor, unit = UNITS[course["unit"]]
-    to.print(
-        f"[dim]{'':>{LABEL}}  the band is what was expected; the last of {len(values)} values: {course['about']}[/]"
-    )
+    to.print(Text(f"{'':>{LABEL}}  {course['about']}; the band is what was expected", "dim"))
     for row in range(ROWS - 1, -1, -1):
         label = f"{(least + (most - least) * row / (ROWS - 1)) * factor:.4g} {unit}" if row in {0, ROWS - 1} else ""
         line = Text(f"{label.strip():>{LABEL}} ", "dim").append("│")

@@ -92,12 +92,14 @@ Direction = Literal["both", "up", "down"]
 class Settings(msgspec.Struct, frozen=True):
     """``false_alarms`` a day and series are asked for; none are given in the first ``learn_s`` seconds.
 
-    With a ``direction`` only what is above, or below, the usual level counts.
+    With a ``direction`` only what is above, or below, the usual level counts. Values that are made from windows as long
+    as ``overlap_s`` share samples: those within it are not yet history, or a fault would seem usual as it fills them.
     """
 
     false_alarms: float = 1.0
     learn_s: float = DAY_S
     direction: Direction = "both"
+    overlap_s: float = 0.0
     tuning: Tuning = Tuning()
 
     @property

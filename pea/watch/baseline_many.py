@@ -276,15 +276,17 @@ class Baselines:
             there = rows[new]
             state.mean[view, there] = x[new]
             grids.low[there], grids.width[there] = cells.first_grid(x[new])
-        if span_s:
+        overlap_s, mean = self.settings.overlap_s, x
+        if span_s or overlap_s:
             points = np.maximum(span_s / step, 1.0)
             now = state.mean[view, which]
-            mean = now + np.minimum(1.0, tuning.smoothing / (points + tuning.smoothing - 1)) * (x - now)
-            lag = points * (tuning.lag if view is not View.SPREAD else 1.0)
+            if span_s:
+                mean = now + np.minimum(1.0, tuning.smoothing / (points + tuning.smoothing - 1)) * (x - now)
+            lag = np.maximum(points * (tuning.lag if view is not View.SPREAD else 1.0), overlap_s / step)
             every = np.maximum(np.rint(lag / SLOTS), 1.0).astype(np.intp)
             slots = np.clip(np.rint(lag / every), 1, SLOTS).astype(np.intp)
         else:
-            mean, every, slots = x, _ONE, _ONE
+            every, slots = _ONE, _ONE
         state.mean[view, which] = mean
         found = np.zeros(len(rows))
         ready = (state.pushed[view, which] >= SLOTS) & (spread > 0) & (clock > RIPE * span_s)

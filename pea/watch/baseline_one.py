@@ -81,13 +81,14 @@ class _Track:
         self.pushed = self.since = self.every = self.slots = 0
         self.waiting = array("f", bytes(4 * SLOTS))
 
-    def fit(self, span_s: float, lag: float, smoothing: float, step: float) -> None:
+    def fit(self, span_s: float, lag: float, smoothing: float, step: float, overlap_s: float) -> None:
         """Take over the usual interval: what a span is in points."""
         self.ripe_s = RIPE * span_s
         points = max(span_s / step, 1.0)
         self.gain = min(1.0, smoothing / (points + smoothing - 1)) if span_s else 0.0  # 0: the value itself
-        self.every = max(round(points * lag / SLOTS), 1)
-        self.slots = min(max(round(points * lag / self.every), 1), SLOTS)
+        behind = max(points * lag, overlap_s / step)
+        self.every = max(round(behind / SLOTS), 1)
+        self.slots = min(max(round(behind / self.every), 1), SLOTS)
 
     def begin(self, x: float) -> None:
         self.mean = x
@@ -246,7 +247,7 @@ class Baseline:
         tuning = self.settings.tuning
         for view, track in zip(TRACKS, self._tracks, strict=True):
             lag = 1.0 if view is View.SPREAD else tuning.lag
-            track.fit(SPANS[view](tuning), lag, tuning.smoothing, step)
+            track.fit(SPANS[view](tuning), lag, tuning.smoothing, step, self.settings.overlap_s)
         self._step = step
 
     def _pass_time(self, at: float) -> float:

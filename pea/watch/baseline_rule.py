@@ -19,6 +19,7 @@ from pea.errors import ConfigError
 from pea.watch.baseline import DAY_S, Settings, View
 from pea.watch.baseline_many import Baselines
 from pea.watch.rule import Rule, as_written
+from pea.watch.signals import Quantity, signal
 
 MAX_SERIES = 2_000  # of one rule
 COURSE = 60  # values kept to be drawn
@@ -102,8 +103,10 @@ class Learner:
         asked = rule.baseline
         if asked is None:
             raise ValueError(f"{rule.name} learns nothing")
+        watched = signal(rule.signal)
         self.overflowed = 0
-        self._settings = Settings(float(asked.false_alarms), float(asked.learn), asked.direction)
+        overlap_s = float(rule.window) if watched.of_spans or watched.quantity is Quantity.INCREASE else 0.0
+        self._settings = Settings(float(asked.false_alarms), float(asked.learn), asked.direction, overlap_s)
         self._every_s = float(asked.every)
         self._clear_s = float(rule.clear.for_)
         self._next_s = -np.inf
@@ -200,7 +203,10 @@ class Learner:
         return not held.band[0] <= value <= held.band[1] and now_s - held.opened_s < self._settings.tuning.refractory_s
 
     def _course(self, held: _Series, view: View) -> Course:
-        bands = [self._baselines.expected(held.row, at) for at, _ in held.recent]
+        bands = [
+            held.band if held.band and held.opened_s is not None and at >= held.opened_s else self._expected(held, at)
+            for at, _ in held.recent
+        ]
         return Course(
             view=view.name.lower(),
             about=ABOUT[view],
@@ -209,6 +215,9 @@ class Learner:
             low=tuple(band and band[0] for band in bands),
             high=tuple(band and band[1] for band in bands),
         )
+
+    def _expected(self, held: _Series, at: float) -> tuple[float, float] | None:
+        return self._baselines.expected(held.row, at)
 
     def _forget(self, now_s: float) -> None:
         for labels in [labels for labels, one in self._series.items() if now_s - one.seen_s > GONE_S]:

@@ -35,11 +35,11 @@ def histories(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 @settings(max_examples=15, deadline=None)
-@given(histories())
-def test_together_is_as_alone(history: tuple[np.ndarray, np.ndarray]) -> None:
+@given(histories(), st.sampled_from([0.0, 900.0]))
+def test_together_is_as_alone(history: tuple[np.ndarray, np.ndarray], overlap_s: float) -> None:
     """Arrays and plain floats give the same scores, sides and directions, point by point."""
     at, values = history
-    asked = Settings(learn_s=600)
+    asked = Settings(learn_s=600, overlap_s=overlap_s)
     together, alone = Baselines(SERIES, asked), [Baseline(asked) for _ in range(SERIES)]
     for when, row in zip(at, values, strict=True):
         many = together.update(when, row)
