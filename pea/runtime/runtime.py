@@ -205,7 +205,7 @@ class Runtime:
         wanted, known = self.settings.runtime.replicas, list(agents)
         given = Counter(agent.name for agent in known)
         for name in wanted:
-            if name not in given and self._given is not None:
+            if name not in given and name not in self.directory.records:
                 raise ConfigError(
                     f"no agent is called {name!r}", where="runtime.replicas", fix=did_you_mean(name, given)
                 )

@@ -10,7 +10,7 @@ import pytest
 
 from pea import Agent, Context, Runtime, Settings, capability
 from pea.config import RuntimeSettings, Seconds
-from pea.errors import AgentUnavailable
+from pea.errors import AgentUnavailable, ConfigError
 from pea.runtime import AgentState
 from pea.runtime.supervisor import Restarts
 from pea.telemetry import names
@@ -147,6 +147,12 @@ async def test_an_agent_serves_while_one_of_its_replicas_does(make: Make) -> Non
         assert (record.state, record.ready) == (AgentState.READY, 1)
         assert {await runtime.call("frail.who") for _ in range(20)} == {id(well)}
         assert [state for state, _ in runtime.directory.states("frail")] == ["failed", "ready", "failed"]
+
+
+async def test_replicas_of_nobody_are_refused(make: Make) -> None:
+    """A name that no agent has is a mistake in the configuration, told with the nearest."""
+    with pytest.raises(ConfigError, match=r"runtime\.replicas: no agent is called 'frial' \(did you mean 'frail'\?\)"):
+        await make(Frail(), replicas={"frial": 2}).start()
 
 
 async def test_a_replica_of_another_type_is_refused(make: Make) -> None:

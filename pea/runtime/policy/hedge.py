@@ -85,8 +85,6 @@ async def _first_good(running: Iterable[asyncio.Future[Any]]) -> Any:
     pending = set(running)
     while True:
         done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        for one in done:
-            if not one.cancelled() and (one.exception() is None or not pending):
-                return one.result()
-            if one.cancelled() and not pending:
-                return one.result()
+        good = [one for one in done if not one.cancelled() and one.exception() is None]
+        if good or not pending:
+            return (good or list(done))[0].result()
