@@ -19,7 +19,8 @@ from pea.watch.rule import Clear, Normal, Rule, RuleSet
 SEEDS = 5  # of each kind
 DAYS = 1  # of each look-alike
 LEAK_AT_S, LEAK_UNTIL_S = 36_000.0, 50_400.0
-LEARN_S = 1_200.0  # all is well for half an hour before a fault
+WARM_S = 10_800.0  # all is well for so long before a fault: in half an hour a baseline knows little
+LEARN_S = 3_600.0
 
 
 def detected(seeds: int = SEEDS, days: int = DAYS) -> list[Figure]:
@@ -28,7 +29,7 @@ def detected(seeds: int = SEEDS, days: int = DAYS) -> list[Figure]:
     figures = []
     began = time.process_time()
     for kind in KINDS:
-        made = leak if kind == "leak" else partial(fault, kind)
+        made = leak if kind == "leak" else partial(fault, kind, warm_s=WARM_S)
         outcomes = [scenario(made(seed), learned, cause=False) for seed in range(seeds)]
         took = [one.took_s for one in outcomes if one.took_s is not None]
         early = sum(one.early for one in outcomes)

@@ -39,11 +39,11 @@ def steady(_: float) -> float:
     return 3.0
 
 
-def fault(kind: str, seed: int) -> Fault:
-    """The fault of a kind, its place and moment chosen by the seed."""
+def fault(kind: str, seed: int, warm_s: float = WARM_S) -> Fault:
+    """The fault of a kind after all was well for ``warm_s``, its place and moment chosen by the seed."""
     random = np.random.default_rng(seed)
     agent = AGENTS[int(random.integers(len(AGENTS)))]
-    at_s = WARM_S + float(random.uniform(0, 60))
+    at_s = warm_s + float(random.uniform(0, 60))
     size = float(random.uniform(1.5, 4.0))  # the stated size: seconds more, at least 1.5
     touch, guilty, rule, labels = _MAKERS[kind](agent, at_s, size)
     if kind in {"leak", "blocked loop"}:
