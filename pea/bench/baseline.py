@@ -42,7 +42,6 @@ WARM = 100  # series that are learned in full for the cost; the others are copie
 WARM_TICKS = 1_500
 CANDIDATES = 16
 SPLITS = 10
-THRESHOLDS = np.geomspace(0.3, 5, 121)
 ASKED = 1 / 30  # false alarms a day and series
 NORMAL_DAYS = 60
 NORMAL_STEP_S = 3_600.0
@@ -113,13 +112,17 @@ def scored(series: Sequence[Series], settings: Settings) -> list[Steps]:
 
 
 def cross_validated(series: Sequence[Series]) -> list[float]:
-    """Scores of parameters and threshold chosen on one half of each group and scored on the other, both ways."""
+    """Scores of parameters chosen on one half of each group and scored on the other, both ways.
+
+    All at the threshold in use, 1: how long an incident is one, and how cautious a series has become, are those of that
+    threshold, and a choice that is not made cannot be fitted.
+    """
     rng = np.random.default_rng(1)
-    tables = []  # a raw score for each candidate, series and threshold
+    raws = []  # a score for each candidate and series
     for tuning in candidates(rng):
         parts = scored(series, Settings(tuning=tuning))
-        tables.append([totals([part], STANDARD, THRESHOLDS) for part in parts])
-    table = np.array(tables)
+        raws.append([totals([part], STANDARD, np.ones(1))[0] for part in parts])
+    table = np.array(raws)
     groups = np.array([one.group for one in series])
     windows = sum(len(one.counted) for one in series)
     found = []
@@ -249,6 +252,5 @@ def _half(rng: np.random.Generator, groups: NDArray[np.str_]) -> NDArray[np.bool
 
 
 def _chosen(table: Floats, half: NDArray[np.bool_]) -> float:
-    """What the candidate and threshold that are best on one half score on the other."""
-    candidate, threshold = np.unravel_index(np.argmax(table[:, half].sum(axis=1)), (len(table), len(THRESHOLDS)))
-    return float(table[candidate, ~half, threshold].sum())
+    """What the candidate that is best on one half scores on the other."""
+    return float(table[np.argmax(table[:, half].sum(axis=1)), ~half].sum())

@@ -102,7 +102,10 @@ class _Track:
         pushed = self.pushed
         found = 0.0
         if pushed >= SLOTS and spread > 0 and clock > self.ripe_s:
-            cell = self._locate(mean)
+            position = (mean - self.low) / self.width
+            cell = (
+                int(position) if 0 <= position < cells.CELLS else self._locate(mean)
+            )  # a call would cost as much again
             kappa = enough * cells.UNIT
             own = self.counts[cell]
             if own < kappa:
@@ -111,8 +114,11 @@ class _Track:
         every = self.every
         if self.since >= every + (pushed & 1 if every > 1 else 0):
             if pushed >= self.slots:
-                cell = self._locate(self.waiting[(pushed - self.slots) % SLOTS])
-                self.counts[cell] = min(self.counts[cell] + every * cells.UNIT, cells.FULL)
+                then = self.waiting[(pushed - self.slots) % SLOTS]
+                position = (then - self.low) / self.width
+                cell = int(position) if 0 <= position < cells.CELLS else self._locate(then)
+                visits = self.counts[cell] + every * cells.UNIT
+                self.counts[cell] = visits if visits < cells.FULL else cells.FULL
             self.waiting[pushed % SLOTS] = mean
             self.pushed = pushed + 1 if pushed + 1 < 2 * SLOTS else pushed + 1 - SLOTS
             self.since = 0
@@ -197,7 +203,9 @@ class Baseline:
         spread_score = self._spread(moving, abs(x - s[_PREVIOUS]), shrink, enough) / tuning.spread
         flat = self._flat(x, step)
         together = novelty + season_score + spread_score
-        view = _view(novelty, season_score, spread_score, flat, (far0, far1, far2))
+        view = View.VALUE
+        if together or flat:
+            view = _view(novelty, season_score, spread_score, flat, (far0, far1, far2))
         above, asked = x > s[_LEVEL], self.settings.direction
         evidence = 0.0
         if clock > self.settings.learn_s and (asked == "both" or above == (asked == "up")):
