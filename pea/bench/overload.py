@@ -8,14 +8,13 @@ import json
 import random
 import statistics
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
-
-import psutil
 
 from pea.bench.figure import Figure
 from pea.config import RuntimeSettings, Seconds, Settings
@@ -237,18 +236,17 @@ async def _all(one: Callable[[int], Coroutine[Any, Any, tuple[float, float]]]) -
 async def _waiting(file: Path) -> list[Figure]:
     """Five thousand in the queue: what each costs in memory, and in which order they start."""
     settings = RuntimeSettings(queue=2 * WAITING + 100, concurrency=1, critical_reserve=0, history=2 * WAITING)
-    process = psutil.Process()
     chance = random.Random(3)
     async with _runtime(file, settings) as runtime:
         scheduler = runtime.scheduler
         await scheduler.run("chief.brief", {"seed": 1})
-        gc.collect()
-        before = process.memory_info().rss
+        tracemalloc.start()  # resident memory would only tell what earlier loads had left
         ids = [
             scheduler.submit("ledger.balance", {"seed": seed}, priority=chance.choice(list(Priority))).id
             for seed in range(WAITING)
         ]
-        each = (process.memory_info().rss - before) / WAITING
+        each = tracemalloc.get_traced_memory()[0] / WAITING
+        tracemalloc.stop()
         tasks: Sequence[Any] = [await scheduler.wait(identity) for identity in ids]
         started = sorted((task for task in tasks[1:]), key=lambda task: task.started)
         wrong = sum(one.priority < other.priority for one, other in pairwise(started))
