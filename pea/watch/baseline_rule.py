@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
@@ -25,6 +26,7 @@ MAX_SERIES = 2_000  # of one rule
 COURSE = 60  # values kept to be drawn
 GONE_S = 21 * DAY_S  # a series that has sent nothing for so long is forgotten
 VERSION = 1
+PAIR = struct.Struct("<dd")  # a time and a value
 ABOUT: Mapping[View, str] = {
     View.VALUE: "a value where it has not been",
     View.SHORT: "its mean of the last hour is where it has not been",
@@ -79,7 +81,7 @@ class _Series(msgspec.Struct):
     opened_s: float | None = None
     band: tuple[float, float] | None = None
     calm_s: float | None = None  # since when nothing is unusual
-    recent: list[tuple[float, float]] = []
+    recent: bytes = b""  # of `PAIR`, packed: lists of floats would be several times the baseline itself
 
 
 class _Saved(msgspec.Struct):
@@ -152,7 +154,12 @@ class Learner:
     def restore(self, saved: _Saved) -> None:
         """Go on from there; ConfigError when it does not fit together."""
         rows = [one.row for one in saved.series.values()]
-        if len(set(rows)) != len(rows) or any(not 0 <= row < saved.count <= 2 * MAX_SERIES for row in rows):
+        whole = all(len(one.recent) % PAIR.size == 0 for one in saved.series.values())
+        if (
+            not whole
+            or len(set(rows)) != len(rows)
+            or any(not 0 <= row < saved.count <= 2 * MAX_SERIES for row in rows)
+        ):
             raise ConfigError("the saved baselines do not fit together", fix="they are learned anew")
         baselines = Baselines(saved.count, self._settings)
         baselines.restore(saved.state)
@@ -176,7 +183,7 @@ class Learner:
 
     def _judge(self, labels: Labels, value: float, score: float, evidence: float, view: View, now_s: float) -> Verdict:
         held = self._series[labels]
-        held.recent = [*held.recent[1 - COURSE :], (now_s, value)]
+        held.recent = (held.recent + PAIR.pack(now_s, value))[-COURSE * PAIR.size :]
         course = None
         if score >= 1 and held.opened_s is None:
             course = self._course(held, view)
@@ -203,15 +210,16 @@ class Learner:
         return not held.band[0] <= value <= held.band[1] and now_s - held.opened_s < self._settings.tuning.refractory_s
 
     def _course(self, held: _Series, view: View) -> Course:
+        recent = list(PAIR.iter_unpack(held.recent))
         bands = [
             held.band if held.band and held.opened_s is not None and at >= held.opened_s else self._expected(held, at)
-            for at, _ in held.recent
+            for at, _ in recent
         ]
         return Course(
             view=view.name.lower(),
             about=ABOUT[view],
-            at=tuple(at for at, _ in held.recent),
-            values=tuple(value for _, value in held.recent),
+            at=tuple(at for at, _ in recent),
+            values=tuple(value for _, value in recent),
             low=tuple(band and band[0] for band in bands),
             high=tuple(band and band[1] for band in bands),
         )
