@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pea.runtime.context import Context
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+PriorityName = Literal["low", "normal", "high", "critical"]
 
 
 class Declared(msgspec.Struct, frozen=True):
@@ -26,6 +27,7 @@ class Declared(msgspec.Struct, frozen=True):
     cache_s: float | None = None
     tags: tuple[str, ...] = ()
     resumable: bool = False
+    priority: PriorityName | None = None
 
 
 def capability(
@@ -37,6 +39,7 @@ def capability(
     cache: str | float | None = None,
     tags: Iterable[str] = (),
     resumable: bool = False,
+    priority: PriorityName | None = None,
 ) -> Callable[[F], F]:
     """Declare a method as a capability that others can call by ``name`` (``agent.verb``).
 
@@ -51,6 +54,7 @@ def capability(
 
     ``resumable`` says that all it changes, it changes through calls: after a crash it is then begun again, and those
     of its calls that had ended are answered from the journal (docs/durability.md). What is idempotent is resumable.
+    ``priority`` is what its tasks have when their submitter asks for none; only what cannot wait is ``"critical"``.
     Raises TypeError for a declaration that contradicts itself.
     """
     if not all(part.isidentifier() for part in name.split(".")) or "." not in name:
@@ -67,6 +71,7 @@ def capability(
         cache_s=None if cache is None else float(Seconds.parse(cache)),
         tags=tuple(tags),
         resumable=resumable,
+        priority=priority,
     )
 
     def note(method: F) -> F:

@@ -139,6 +139,15 @@ class Context:
         await self.store.append(event, **variables)
         return await self._dispatcher.caches.emit(event, **variables)
 
+    async def insight(self, what: str) -> Any:
+        """PEA's own figures as plain values, or None where nobody measures them.
+
+        ``health`` is known wherever agents run: each agent's state. ``dashboard`` and ``sla`` are what the service
+        answers at ``/v1/dashboard`` and ``/v1/sla``; in a process without the service they are None.
+        """
+        source = self._dispatcher.insights.get(what)
+        return None if source is None else msgspec.json.decode(msgspec.json.encode(await source()))
+
     def incomplete(self) -> None:
         """Say that this answer is not all there is (time ran out): it is given, and not kept in the cache."""
         self.keep = False

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
@@ -34,6 +34,8 @@ from pea.version import __version__
 _STEP = names.SPAN_STEP + " "
 _WORKER = names.SPAN_WORKER + " "
 _THREADS = "pea-compute"
+
+Insight = Callable[[], Awaitable[Any]]
 
 
 class Dispatcher:
@@ -63,6 +65,7 @@ class Dispatcher:
         self.guards = Guards(settings.runtime)
         self.workers = Workers(settings.runtime.workers, tracer, get_tracer or (lambda _name, _version: tracer))
         self._threads = ThreadPoolExecutor(settings.runtime.threads, thread_name_prefix=_THREADS)
+        self.insights: Mapping[str, Insight] = {}  # what `Context.insight` can be asked, filled by who measures it
         self.infect: Callable[[Capability], Capability] | None = None  # faults put in on purpose: `pea serve --chaos`
 
     def call(

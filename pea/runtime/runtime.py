@@ -19,7 +19,7 @@ from pea.runtime.agent import Agent
 from pea.runtime.cache_metrics import observe_caches
 from pea.runtime.deadline import NEVER
 from pea.runtime.directory import AgentRecord, AgentState, Directory
-from pea.runtime.dispatch import Dispatcher
+from pea.runtime.dispatch import Dispatcher, Insight
 from pea.runtime.journal import Journal, Remembered
 from pea.runtime.policy import check_policies
 from pea.runtime.policy.observe import observe_policies
@@ -64,6 +64,7 @@ class Runtime:
         self._scheduler: Scheduler | None = None
         self.journal: Journal | None = None
         self._restoring: asyncio.Task[None] | None = None
+        self.insights: dict[str, Insight] = {"health": self._healths}
 
     def keep_journal(self, folder: Path) -> None:
         """Have `start` open the journal in this folder, so that the tasks that `Scheduler.accept` takes are not lost.
@@ -115,6 +116,7 @@ class Runtime:
             self.telemetry.start()
         tracer = self.telemetry.tracer
         self._dispatcher = Dispatcher(self.settings, self.directory, tracer, self.telemetry.provider.get_tracer)
+        self._dispatcher.insights = self.insights
         self._scheduler = Scheduler(self.settings.runtime, self.directory, self._dispatcher, tracer)
         agents = self._load() if self._given is None else self._given
         added = [record for agent in self._with_replicas(agents) if (record := self._add(agent)) is not None]
@@ -162,6 +164,9 @@ class Runtime:
             except Exception as error:  # noqa: BLE001 - an agent that cannot say how it is, is not well
                 problem = f"its health check raised {type(error).__name__}: {error}"
         return Health(agent=name, state=record.state, problem=problem, check_s=time.perf_counter() - began)
+
+    async def _healths(self) -> list[Health]:
+        return list(await asyncio.gather(*(self.health(record.name) for record in self.directory.records)))
 
     def _put_in_faults(self) -> None:
         from pea.runtime.chaos import Chaos, parse_fault

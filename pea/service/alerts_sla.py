@@ -103,24 +103,27 @@ async def standing(request: web.Request) -> web.Response:
     sla = request.app[OBJECTIVES].sla
     if sla is None:  # the detector opens both, one after the other
         return json_answer(SlaJson(period_s=0, objectives=[], incidents=[], shed=0, shed_reason=""))
+    return json_answer(await standings(request.app[STATE].runtime, watcher, sla))
+
+
+async def standings(runtime: Runtime, watcher: Watcher, sla: Sla) -> SlaJson:
+    """Every objective as it stands now."""
     from pea.watch.sla import incidents
 
-    runtime, now_s = request.app[STATE].runtime, time.time()
+    now_s = time.time()
     alerts = _fired(watcher)
     slowest, agents = await _slowest_check(runtime)
     found = sla.standings(now_s, alerts, slowest, agents)
     held = incidents(alerts, sla.ledger.gaps, now_s - float(sla.settings.period))
-    return json_answer(
-        SlaJson(
-            period_s=float(sla.settings.period),
-            objectives=[StandingJson(**msgspec.structs.asdict(one)) for one in found],
-            incidents=[
-                IncidentJson(timestamp(one.from_s), None if one.until_s is None else timestamp(one.until_s), one.what)
-                for one in held[::-1][:100]
-            ],
-            shed=sla.shed.level,
-            shed_reason=sla.shed.reason,
-        )
+    return SlaJson(
+        period_s=float(sla.settings.period),
+        objectives=[StandingJson(**msgspec.structs.asdict(one)) for one in found],
+        incidents=[
+            IncidentJson(timestamp(one.from_s), None if one.until_s is None else timestamp(one.until_s), one.what)
+            for one in held[::-1][:100]
+        ],
+        shed=sla.shed.level,
+        shed_reason=sla.shed.reason,
     )
 
 
@@ -144,6 +147,13 @@ def watch_objectives(app: web.Application, runtime: Runtime) -> None:
     objectives = app[OBJECTIVES] = Objectives(runtime)
     app[DETECTOR].on_open.append(objectives.open)
     app[DETECTOR].on_close.append(objectives.close)
+    runtime.insights["sla"] = lambda: _insight(app)
+
+
+async def _insight(app: web.Application) -> SlaJson | None:
+    """What the route answers, for agents; None before anything is counted."""
+    watcher, sla = app[DETECTOR].watcher, app[OBJECTIVES].sla
+    return None if watcher is None or sla is None else await standings(app[STATE].runtime, watcher, sla)
 
 
 ROUTES = (

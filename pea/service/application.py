@@ -68,7 +68,8 @@ def create_app(runtime: Runtime) -> web.Application:
     )
     app[STATE] = State(runtime)
     app[HOLDER] = Holder()
-    app[dashboard.BOARD] = Board(runtime)
+    board = app[dashboard.BOARD] = Board(runtime)
+    runtime.insights["dashboard"] = board.collect
     app[DETECTOR] = Detector(runtime.settings)
     alerts_sla.watch_objectives(app, runtime)
     app[stream.HUB] = Hub(app[dashboard.BOARD])

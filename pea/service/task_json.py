@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import struct
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pea.runtime import Priority, Task, TaskError, TaskEvent, TaskState
+from pea.runtime.agent import PriorityName
 from pea.runtime.task import Approval, Decision, timestamp
 
 MAX_DEADLINE_MS = 86_400_000
 MAX_LIMIT = 200
 CURSOR = "^4[0-6][0-9a-f]{38}$"  # a finite double and a task id, so that whatever matches is a place in the list
 
-PriorityName = Literal["low", "normal", "high", "critical"]
 _PRIORITIES: dict[Priority, PriorityName] = {
     Priority.LOW: "low",
     Priority.NORMAL: "normal",
@@ -26,11 +26,14 @@ Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
 class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A task to do. ``deadline_ms`` counts from when it is accepted; waiting in the queue is part of it."""
+    """A task to do. ``deadline_ms`` counts from when it is accepted; waiting in the queue is part of it.
+
+    Without a ``priority`` it has the capability's own, which is normal for most.
+    """
 
     capability: Annotated[str, Meta(max_length=200)]
     input: dict[str, Any] = {}
-    priority: PriorityName = "normal"
+    priority: PriorityName | UnsetType = UNSET
     deadline_ms: Annotated[float, Meta(le=MAX_DEADLINE_MS, extra_json_schema={"exclusiveMinimum": 0})] | None = None
 
 

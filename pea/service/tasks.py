@@ -10,7 +10,8 @@ import msgspec
 from aiohttp import web
 
 from pea.errors import InputError
-from pea.runtime.task import Decision
+from pea.runtime.scheduler import Scheduler
+from pea.runtime.task import Decision, Priority
 from pea.service.body import read_json
 from pea.service.fields import misfit
 from pea.service.json_answer import json_answer
@@ -47,7 +48,7 @@ async def submit(request: web.Request) -> web.Response:
     task = await scheduler.accept(
         submission.capability,
         submission.input,
-        priority=priority(submission.priority),
+        priority=_priority(submission, scheduler),
         deadline_s=None if submission.deadline_ms is None else submission.deadline_ms / 1e3,
         idempotency_key=key,
     )
@@ -119,6 +120,14 @@ def _submission(value: object) -> Submission:
     if submission.deadline_ms is not None and submission.deadline_ms <= 0:
         raise InputError("the deadline has already passed", where="deadline_ms", fix="give more than 0")
     return submission
+
+
+def _priority(submission: Submission, scheduler: Scheduler) -> Priority:
+    """The priority that was asked for, else the capability's own."""
+    if submission.priority is not msgspec.UNSET:
+        return priority(submission.priority)
+    found = scheduler.find(submission.capability)
+    return priority((found.declared.priority if found is not None else None) or "normal")
 
 
 def _idempotency_key(request: web.Request) -> str | None:
