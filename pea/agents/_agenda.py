@@ -8,16 +8,19 @@ from typing import Literal
 
 import msgspec
 
-from pea.workspace.calendars import Event, Response
+from pea.workspace.calendars import Attendee, Event, Response
 from pea.workspace.files import Refusal, SourceReport
 from pea.workspace.places_online import is_online
+
+PEOPLE_SHOWN = 50
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of an agenda, times in the user's zone; ``last_day`` is inclusive.
 
-    ``others`` counts the people invited beside the user, ``response`` is the user's own answer (empty when they were
-    not invited), ``online`` a link to join. ``busy`` is false for what does not take the time it stands at.
+    ``others`` counts the people invited beside the user and ``people`` names the first fifty of them; ``response`` is
+    the user's own answer (empty when they were not invited), ``online`` a link to join. ``busy`` is false for what does
+    not take the time it stands at.
     """
 
     title: str
@@ -34,6 +37,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     is_online: bool = False
     geo: tuple[float, float] | None = None
     others: int = 0
+    people: tuple[Attendee, ...] = ()
     organizer: str = ""
     recurring: bool = False
     calendar: str = ""
@@ -80,6 +84,7 @@ def entry_of(event: Event, emails: frozenset[str]) -> Entry:
         is_online=is_online(event.location) or (bool(event.online) and not event.location),
         geo=event.geo,
         others=sum(not a.room and a.email not in emails for a in event.attendees),
+        people=_people(event, emails),
         organizer=event.organizer.name if event.organizer is not None else "",
         recurring=event.recurring,
         calendar=event.calendar,
@@ -87,6 +92,13 @@ def entry_of(event: Event, emails: frozenset[str]) -> Entry:
         uid=event.uid,
         zone=event.zone,
     )
+
+
+def _people(event: Event, emails: frozenset[str]) -> tuple[Attendee, ...]:
+    """The others: who called it first, whether or not they invited themselves."""
+    every = (*((event.organizer,) if event.organizer is not None else ()), *event.attendees)
+    others = {a.email or a.name: a for a in every if not a.room and a.email not in emails}
+    return tuple(others.values())[:PEOPLE_SHOWN]
 
 
 def parted(entries: Iterable[Entry]) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
