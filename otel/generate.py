@@ -53,7 +53,7 @@ def read(folder: Path = HERE / "registry") -> list[dict[str, Any]]:
 
 def constant(name: str) -> str:
     """``pea.cache.hit`` as a constant's name."""
-    return name.upper().replace(".", "_")
+    return name.upper().replace(".", "_").replace("/", "_")
 
 
 def render(groups: list[dict[str, Any]]) -> str:
