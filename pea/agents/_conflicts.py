@@ -17,6 +17,7 @@ from pea.workspace.places import Place, distance_km, find, journey
 
 MAX_CONFLICTS = 200
 MAX_OF_A_KIND = 1_000
+ACROSS_TOWN_MINUTES = 30  # between two addresses of one city
 BOARDING_MINUTES = 60  # the least before a flight; an itinerary plans with more
 FAR_KM = 100  # two all-day entries further apart than this cannot both be attended
 
@@ -126,10 +127,7 @@ def _too_far(stops: list[Stop]) -> Iterator[Conflict]:
         if after.entry.start < before.entry.end or before.site == after.site != "":
             continue
         gap = minutes_between(before.entry.end, after.entry.start)
-        way = journey(before.arrival, after.place)
-        needed = way.minutes or (30 if before.site != after.site and not before.journey else 0)
-        if after.journey == "flight":
-            needed += BOARDING_MINUTES if way.mode != "air" else 0
+        needed = gap_needed(before, after)
         if gap >= needed:
             continue
         lacking = needed - gap
@@ -150,6 +148,15 @@ def _too_far(stops: list[Stop]) -> Iterator[Conflict]:
             advice=f"leave {before.entry.title} by {leave:%H:%M}, or move one of them",
             minutes=lacking,
         )
+
+
+def gap_needed(before: Stop, after: Stop) -> int:
+    """The least minutes between the end of one stop and the beginning of the next, by the estimate of the way."""
+    if before.site == after.site != "":
+        return 0
+    way = journey(before.arrival, after.place)
+    needed = way.minutes or (ACROSS_TOWN_MINUTES if before.site != after.site and not before.journey else 0)
+    return needed + (BOARDING_MINUTES if after.journey == "flight" and way.mode != "air" else 0)
 
 
 def _two_places(entries: list[Entry], country: str) -> Iterator[Conflict]:

@@ -11,12 +11,18 @@ from typing import Annotated, Concatenate, NamedTuple, ParamSpec, TypeVar
 import msgspec
 
 from pea import Agent, Context, InputError, WorkspaceError, capability
-from pea.agents import _agenda, _conflicts, _freebusy
+from pea.agents import _agenda, _conflicts, _freebusy, _optimise, _slots
 from pea.agents._agenda import Agenda, Entry
 from pea.agents._conflicts import Conflicts
 from pea.agents._freebusy import FreeBusy
+from pea.agents._hours import Diary, Person
+from pea.agents._optimise import Asked, Optimised
+from pea.agents._optimise_model import Model, Moves
+from pea.agents._optimise_solve import Problem, Solution, solve
+from pea.agents._others import Others, is_theirs
+from pea.agents._slots import Slots
 from pea.agents._stops import stops_of
-from pea.workspace.calendars import Calendars
+from pea.workspace.calendars import Calendars, Days, Event
 from pea.workspace.files import Refusal, SourceReport
 from pea.workspace.files_cache import ReadCache
 from pea.workspace.places import find
@@ -43,6 +49,7 @@ class Calendar(Agent):
     def __init__(self) -> None:
         self._calendars: Calendars | None = None
         self._cache: ReadCache | None = None
+        self._others: Others | None = None
         self._opening = asyncio.Lock()
 
     async def stop(self) -> None:
@@ -98,6 +105,96 @@ class Calendar(Agent):
         user = ctx.settings.user
         return await self._answer(ctx, _conflicts_of, *_span(ctx, day, days), day, days, hours, user.home, user.country)
 
+    @capability("calendar.find_slot", timeout="6s", idempotent=True)
+    async def find_slot(
+        self,
+        ctx: Context,
+        people: Annotated[tuple[str | Person, ...], msgspec.Meta(max_length=50)] = (),
+        minutes: Minutes = 30,
+        day: date | None = None,
+        days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 7,
+        opens: Clock = "09:00",
+        closes: Clock = "18:00",
+        count: Annotated[int, msgspec.Meta(ge=1, le=50)] = 5,
+    ) -> Slots:
+        """Times at which you and others can meet, by everybody's clocks, working weeks and holidays, best first.
+
+        ``people`` are addresses, or more about each: zone, country, hours, busy times. What is not said is looked up in
+        the contacts; somebody's calendar is read from ``calendars/people/ADDRESS.ics`` where there is one.
+        """
+        day, now = ctx.now().date() if day is None else day, ctx.now()
+        start, end = _span(ctx, day, days)
+        me = Diary("you", _zone_of(ctx), ctx.settings.user.country.upper(), *_hours(opens, closes))
+        asked = [Person(email=one) if isinstance(one, str) else one for one in people]
+        others = await self._people(ctx)
+
+        def slots(found: _Found) -> Slots:
+            diaries, assumed = others.diaries(asked, found.theirs, me.zone, me.country)
+            busy = _freebusy.busy_stretches(found.standing, start, end)
+            sure = tuple((b.start, b.end) for b in busy if not b.tentative)
+            unsure = [(b.start, b.end) for b in busy if b.tentative]
+            own = msgspec.structs.replace(me, busy=sure)
+            best, tried, blocked = _slots.slots_of(
+                [own, *diaries], unsure, max(start, now), end, minutes=minutes, count=count
+            )
+            made = Slots(minutes, tuple(best), tried, blocked, assumed, found.notes, found.sources, "")
+            return msgspec.structs.replace(made, text=_slots.slots_text(made))
+
+        return await self._answer(ctx, slots, start, end)
+
+    @capability("calendar.optimise", timeout="25s", idempotent=True)
+    async def optimise(
+        self,
+        ctx: Context,
+        day: date | None = None,
+        days: Annotated[int, msgspec.Meta(ge=1, le=28)] = 7,
+        moves: Moves = "mine",
+        keep: Annotated[tuple[str, ...], msgspec.Meta(max_length=200)] = (),
+        focus_minutes: Annotated[int, msgspec.Meta(ge=0, le=480)] = 90,
+        opens: Clock = "09:00",
+        closes: Clock = "18:00",
+        limit_s: Annotated[float, msgspec.Meta(gt=0, le=15)] = 3.0,
+    ) -> Optimised:
+        """The least change that makes the days' schedule work, each move with its reasons; nothing is written.
+
+        What you called may be moved (with ``moves`` all: what others called too), within your hours, country's working
+        week and holidays, but for the titles in ``keep``. Hard: nothing overlaps, ways between places fit, people whose
+        calendar is known are free. Soft: as few and small moves as can be, everybody's hours, ``focus_minutes`` in a
+        row on each working day. The best schedule found within ``limit_s`` is given, and whether a better one exists.
+        """
+        _optimise.require_solver()
+        day = ctx.now().date() if day is None else day
+        start, end = _span(ctx, day, days)
+        user = ctx.settings.user
+        me = Diary("you", _zone_of(ctx), user.country.upper(), *_hours(opens, closes))
+        asked = Asked(
+            day, days, start, end, ctx.now(), me, _own(ctx), user.home, user.country, moves,
+            frozenset(title.casefold() for title in keep), focus_minutes, limit_s,
+        )  # fmt: skip
+        others = await self._people(ctx)
+
+        def model(found: _Found) -> tuple[_Found, Model, tuple[str, ...]]:
+            emails = {a.email for event in found.events for a in event.attendees if a.email and not a.room}
+            wanted = [Person(email=email) for email in sorted(emails - asked.emails)]
+            diaries, assumed = others.diaries(wanted, found.theirs, me.zone, me.country)
+            if len(assumed) > 1:
+                assumed = (f"the time zones of {len(assumed)} people are not known: yours is taken",)
+            known = {person.email: diary for person, diary in zip(wanted, diaries, strict=True)}
+            return found, _optimise.model_of(asked, found.standing, found.events, known), assumed
+
+        found, problem, assumed = await self._answer(ctx, model, start, end)
+        solution = msgspec.convert(
+            await ctx.call("calendar.solve", problem=problem.problem), Solution, from_attributes=True
+        )
+        return await ctx.compute(
+            _optimise.answer_of, asked, found.standing, problem, solution, found.notes, found.sources, assumed
+        )
+
+    @capability("calendar.solve", timeout="20s", cache="4h", tags=["optimisation:schedule"])
+    async def solve(self, ctx: Context, problem: Problem) -> Solution:
+        """Solve a schedule that `calendar.optimise` has put as a problem, in a worker process; kept for 4 hours."""
+        return await ctx.compute(solve, problem)
+
     async def cache_version(self, ctx: Context) -> str:
         """Which calendar files there are, in which state."""
         return (await self._read(ctx)).version
@@ -132,18 +229,25 @@ class Calendar(Agent):
         # `cache_version` has just read what changed: an answer is only made when there is none of that version.
         calendars = self._calendars or await self._read(ctx)
         zone, budget_s = ctx.settings.zone, _reading_s(ctx)
-        emails = frozenset(email.lower() for email in ctx.settings.user.emails)
+        emails = _own(ctx)
 
         def answer() -> tuple[T, bool]:
             days = calendars.between(start, end, zone, budget_s=budget_s)
-            standing, dropped = _agenda.parted(_agenda.entry_of(event, emails) for event in days.events)
-            found = _Found(start, end, standing, dropped, days.notes, calendars.report())
+            found = _found(start, end, days, emails, calendars.report())
             return function(found, *args, **kwargs), days.whole
 
         answered, whole = await ctx.compute(answer)
         if not whole:
             ctx.incomplete()
         return answered
+
+    async def _people(self, ctx: Context) -> Others:
+        """The other people, as the contacts are now; the calendars are read too."""
+        await self._read(ctx)
+        if self._others is None:
+            self._others = Others(_workspace(ctx), self._cache)
+        await ctx.compute(self._others.refresh)
+        return self._others
 
 
 class Sources(msgspec.Struct, frozen=True):
@@ -162,6 +266,17 @@ class _Found(NamedTuple):
     dropped: tuple[Entry, ...]
     notes: tuple[Refusal, ...]
     sources: SourceReport
+    events: tuple[Event, ...]  # of the entries that stand
+    theirs: tuple[Event, ...]  # in other people's calendars
+
+
+def _found(start: datetime, end: datetime, days: Days, emails: frozenset[str], sources: SourceReport) -> _Found:
+    own = [(_agenda.entry_of(event, emails), event) for event in days.events if not is_theirs(event.path)]
+    standing, dropped = _agenda.parted(entry for entry, _ in own)
+    stands = {id(entry) for entry in standing}
+    events = tuple(event for entry, event in own if id(entry) in stands)
+    theirs = tuple(event for event in days.events if is_theirs(event.path))
+    return _Found(start, end, standing, dropped, days.notes, sources, events, theirs)
 
 
 def _agenda_of(found: _Found, day: date, days: int, zone: str) -> Agenda:
@@ -213,6 +328,15 @@ def _cache(ctx: Context) -> ReadCache | None:
 
 def _zone_name(ctx: Context) -> str:
     return str(ctx.now().tzname()) if not ctx.settings.user.timezone else ctx.settings.user.timezone
+
+
+def _zone_of(ctx: Context) -> str:
+    """The user's zone as a name that other machines know too."""
+    return ctx.settings.user.timezone or getattr(ctx.settings.zone, "key", "") or "UTC"
+
+
+def _own(ctx: Context) -> frozenset[str]:
+    return frozenset(email.lower() for email in ctx.settings.user.emails)
 
 
 def _span(ctx: Context, day: date, days: int) -> tuple[datetime, datetime]:

@@ -42,7 +42,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     An all-day event goes from midnight to the midnight after its last day; ``first_day`` and ``last_day`` (inclusive)
     say the days of any event. ``busy`` is whether it takes the time (RFC 5545 TRANSP; cancelled ones do not).
-    ``online`` is a link to join, ``zone`` the IANA name of the zone it was made in. ``uid`` names the series.
+    ``priority`` is RFC 5545's: 1 is the highest, 9 the lowest, 0 says nothing. ``online`` is a link to join,
+    ``zone`` the IANA name of the zone it was made in. ``uid`` names the series.
     """
 
     uid: str
@@ -63,6 +64,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     attendees: tuple[Attendee, ...] = ()
     categories: tuple[str, ...] = ()
     recurring: bool = False
+    priority: int = 0
     calendar: str = ""
     path: str = ""
     zone: str = ""
@@ -123,6 +125,7 @@ def to_event(
         attendees=_people(properties.get("ATTENDEE")),
         categories=_categories(properties.get("CATEGORIES")),
         recurring=recurring,
+        priority=_priority(properties.get("PRIORITY")),
         calendar=_clean(part.name, MAX_TITLE),
         path=path,
         zone=name_of(start.tzinfo) if isinstance(start, datetime) else "",
@@ -192,6 +195,11 @@ def _geo(value: Any) -> tuple[float, float] | None:
     if latitude is None or longitude is None or not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
         return None
     return float(latitude), float(longitude)
+
+
+def _priority(value: Any) -> int:
+    value = _one(value)
+    return value if isinstance(value, int) and 0 <= value <= 9 else 0
 
 
 def _categories(value: Any) -> tuple[str, ...]:
