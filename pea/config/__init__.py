@@ -5,7 +5,11 @@ Every default of PEA stands here. A setting ``service.port`` is ``service: {port
 sizes ``64KiB``, ``1MiB``, ``2GB``.
 """
 
+from pea.config.access import AccessSettings, AuditSettings, TlsSettings
+from pea.config.llm import LlmSettings
 from pea.config.loading import load
+from pea.config.mcp import McpServer, McpSettings
+from pea.config.memory import MemorySettings
 from pea.config.sections import (
     CacheSettings,
     InvalidationRule,
@@ -29,6 +33,8 @@ from pea.config.sections import (
 from pea.config.units import Bytes, Seconds
 
 __all__ = [
+    "AccessSettings",
+    "AuditSettings",
     "Bytes",
     "CacheSettings",
     "InvalidationRule",
@@ -38,7 +44,11 @@ __all__ = [
     "L2Settings",
     "L3Settings",
     "L4Settings",
+    "LlmSettings",
     "LogSettings",
+    "McpServer",
+    "McpSettings",
+    "MemorySettings",
     "RetentionSettings",
     "RuntimeSettings",
     "Seconds",
@@ -47,6 +57,7 @@ __all__ = [
     "SlaSettings",
     "StoreSettings",
     "TelemetrySettings",
+    "TlsSettings",
     "UserSettings",
     "WatchSettings",
     "load",

@@ -28,9 +28,9 @@ def load(
 ) -> Settings:
     """Read settings from ``path`` (else PEA_CONFIG, else ./pea.yaml), PEA_* variables and dotted ``overrides``.
 
-    Relative ``workspace``, ``state`` and ``watch.rules`` paths in the file are relative to it; ``state`` defaults to
-    ``.pea`` beside the configuration. Raises ConfigError with the file and line, or the variable, and the nearest
-    valid word.
+    Relative ``workspace``, ``state``, ``watch.rules`` and ``access`` paths in the file are relative to it; ``state``
+    defaults to ``.pea`` beside the configuration. Raises ConfigError with the file and line, or the variable, and the
+    nearest valid word.
     """
     environ = os.environ if environ is None else environ
     if path is None and environ.get("PEA_CONFIG"):
@@ -47,6 +47,7 @@ def load(
     watch = tree.get("watch")
     if isinstance(watch, dict) and isinstance(watch.get("rules"), list):
         watch["rules"] = [str(home / Path(one).expanduser()) if isinstance(one, str) else one for one in watch["rules"]]
+    _place(tree.get("access"), home)
     for name, value in _from_environment(environ):
         _put(tree, name, value, origins, f"PEA_{name.upper().replace('.', '__')}")
     for name, given in (overrides or {}).items():
@@ -56,6 +57,18 @@ def load(
     settings = _convert(tree, origins, text, path)
     _check(settings, origins, text, path)
     return settings
+
+
+def _place(access: Any, home: Path) -> None:
+    """Have the files that ``access`` names begin at the configuration's folder."""
+    if not isinstance(access, dict):
+        return
+    places = [(access, "tokens")]
+    if isinstance(access.get("tls"), dict):
+        places += [(access["tls"], key) for key in ("cert", "key", "client_ca")]
+    for section, key in places:
+        if isinstance(section.get(key), str) and section[key]:
+            section[key] = str(home / Path(section[key]).expanduser())
 
 
 def _read(path: Path) -> str:
@@ -89,7 +102,17 @@ def _parse(text: str, path: Path | None) -> dict[str, Any]:
 
 
 # Variables that begin with PEA_ and are not settings.
-_NOT_SETTINGS = {"PEA_CONFIG", "PEA_REQUIRE_SERVICES", "PEA_URL", "PEA_TOKEN", "PEA_BENCH_DATA", "PEA_DIFFERENTIAL"}
+_NOT_SETTINGS = {
+    "PEA_CONFIG",
+    "PEA_REQUIRE_SERVICES",
+    "PEA_URL",
+    "PEA_TOKEN",
+    "PEA_TOKEN_FILE",
+    "PEA_CA",
+    "PEA_CLIENT_CERT",
+    "PEA_BENCH_DATA",
+    "PEA_DIFFERENTIAL",
+}
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterable[tuple[str, Any]]:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from pea.config.access import AccessSettings
 from pea.config.policies import Policy
 from pea.config.units import Bytes, Seconds
 from pea.config.workers import WorkerSettings
@@ -271,6 +272,7 @@ class Settings(_Section, frozen=True):
     today: str = ""  # an ISO date, or date and time, that stands for the present; empty: the clock
     user: UserSettings = UserSettings()
     service: ServiceSettings = ServiceSettings()
+    access: AccessSettings = AccessSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     journal: JournalSettings = JournalSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
