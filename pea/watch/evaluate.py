@@ -29,6 +29,7 @@ from pea.watch.windows import Need, Windows
 Labels = tuple[str, ...]
 MAX_EXEMPLARS = 5
 BEGUN_S = 1.0
+LEAST_EVENTS = 20
 BOUNDLESS = 1e17  # more than is ever measured
 MEMORY_S = 86_400 - 60  # how far back the series store reaches
 
@@ -94,7 +95,13 @@ def _learned(rule: Rule, scene: Scene, now_s: float) -> Iterator[Reading | None]
     """What a baseline says of values that no bound judges."""
     learner = scene.learners.of(rule)
     if learner.due(now_s):
-        boundless = msgspec.structs.replace(rule, baseline=None, above=Amount(BOUNDLESS), confidence=PLAIN)
+        boundless = msgspec.structs.replace(
+            rule,
+            baseline=None,
+            above=Amount(BOUNDLESS),
+            confidence=PLAIN,
+            min_samples=max(rule.min_samples, _least(signal(rule.signal))),
+        )
         values = {}
         for found in _judged(boundless, scene, now_s, _Any()):
             values[found.labels] = math.nan if found.wrong is None else found.value
@@ -102,6 +109,13 @@ def _learned(rule: Rule, scene: Scene, now_s: float) -> Iterator[Reading | None]
         learner.learn(now_s, values)
     for labels, said in learner.verdicts():
         yield Reading(labels, said.value, said.wrong, said.over, said.evidence, course=said.course)
+
+
+def _least(watched: Signal) -> int:
+    """Samples that a figure takes to be one: the p95 of fewer than twenty is their maximum, a share of fewer jumps."""
+    if watched.quantity is Quantity.QUANTILE:
+        return math.ceil(1 / (1 - watched.q) - 1e-9)
+    return LEAST_EVENTS if watched.quantity in {Quantity.MARKED, Quantity.UNMARKED} else 1
 
 
 def _judged(rule: Rule, scene: Scene, now_s: float, active: Container[Labels]) -> Iterator[Reading]:

@@ -29,6 +29,8 @@ async def test_an_alert_of_a_baseline_is_drawn(serve, agents, tmp_path: Path) ->
         begin = time.time() - 6 * 3_600 + 59
         for minute in range(6 * 60):
             learner.learn(begin + 60 * minute, {("echo",): 0.0})
+        for _ in range(10):
+            await site.task("echo.fail", reason="by will")
         await fired(site, watcher)
         _, found = await site.send("GET", "/v1/alerts", params={"state": "firing"})
         (alert,) = found["alerts"]

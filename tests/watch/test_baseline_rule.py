@@ -215,7 +215,7 @@ def test_every_kind_of_figure_can_be_learned(
     clock: Clock, call: MakeCall, signal: str, usual: dict[str, Any], odd: dict[str, Any]
 ) -> None:
     """Quantiles, means, shares and rates of spans: what was the same for an hour and is not now fires, by agent."""
-    service = Service(clock, rule(signal=signal, by=["agent"], window="1m", baseline={"learn": "30m"}))
+    service = Service(clock, rule(signal=signal, by=["agent"], window="2m", baseline={"learn": "30m"}))
 
     def calls(about: dict[str, Any]) -> list[Alert]:
         more = dict(about)
