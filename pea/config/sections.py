@@ -11,6 +11,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from pea.config.access import AccessSettings
+from pea.config.connectors import ConnectSettings
+from pea.config.llm import LlmSettings
+from pea.config.mcp import McpSettings
+from pea.config.memory import MemorySettings
 from pea.config.policies import Policy
 from pea.config.units import Bytes, Seconds
 from pea.config.workers import WorkerSettings
@@ -220,6 +224,8 @@ class CacheSettings(_Section, frozen=True):
     invalidation: tuple[InvalidationRule, ...] = (
         InvalidationRule(on=("calendar-update", "meeting-created", "meeting-cancelled"), drop=("calendar:*",)),
         InvalidationRule(on=("calendar:*",), drop=("optimisation:*", "travel:*")),
+        InvalidationRule(on=("mail-received", "mail-update"), drop=("communication:*",)),
+        InvalidationRule(on=("document-update",), drop=("documents:*", "research:*")),
         InvalidationRule(on=("agent-status-change", "agent-restart"), drop=("agent:{agent}:*",)),
         InvalidationRule(on=("agent:*",), drop=("system:health:*", "task:assignments:*")),
     )
@@ -282,6 +288,10 @@ class Settings(_Section, frozen=True):
     store: StoreSettings = StoreSettings()
     watch: WatchSettings = WatchSettings()
     sla: SlaSettings = SlaSettings()
+    mcp: McpSettings = McpSettings()
+    memory: MemorySettings = MemorySettings()
+    llm: LlmSettings = LlmSettings()
+    connect: ConnectSettings = ConnectSettings()
 
     @property
     def zone(self) -> tzinfo:

@@ -54,6 +54,9 @@ def capability(
 
     ``resumable`` says that all it changes, it changes through calls: after a crash it is then begun again, and those
     of its calls that had ended are answered from the journal (docs/durability.md). What is idempotent is resumable.
+
+    ``writes`` says whether it changes anything that lasts; what is not idempotent is taken to, unless said otherwise.
+    Hosts of the Model Context Protocol are told, and `orchestrator.ask` never runs what writes.
     ``priority`` is what its tasks have when their submitter asks for none; only what cannot wait is ``"critical"``.
     Raises TypeError for a declaration that contradicts itself.
     """
