@@ -13,6 +13,7 @@ _COMMANDS = {
     "serve": ("pea.cli.serve", "Start the service."),
     "run": ("pea.cli.run", "Run one capability in this process and show its trace."),
     "agents": ("pea.cli.agents", "The agents and what they can do."),
+    "mcp": ("pea.cli.mcp", "Serve every capability as a tool to an MCP host."),
     "tasks": ("pea.cli.tasks", "Submit, list, show, approve and cancel tasks of a running service."),
     "cache": ("pea.cli.cache", "What the caches of a running service hold."),
     "activity": ("pea.cli.activity", "What the agents of a running service wrote down."),

@@ -28,6 +28,7 @@ class Declared(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     resumable: bool = False
     priority: PriorityName | None = None
+    writes: bool = True
 
 
 def capability(
@@ -40,6 +41,7 @@ def capability(
     tags: Iterable[str] = (),
     resumable: bool = False,
     priority: PriorityName | None = None,
+    writes: bool | None = None,
 ) -> Callable[[F], F]:
     """Declare a method as a capability that others can call by ``name`` (``agent.verb``).
 
@@ -75,6 +77,7 @@ def capability(
         tags=tuple(tags),
         resumable=resumable,
         priority=priority,
+        writes=writes if writes is not None else not (retries or cache is not None or idempotent),
     )
 
     def note(method: F) -> F:
