@@ -103,6 +103,7 @@ async def _greet(service: Service, first: str | None) -> None:
         ("tasks", "/v1/tasks"),
         ("agents", "/v1/agents"),
         ("metrics", "/metrics"),
+        ("MCP", "/mcp"),
         ("API", "/openapi.json"),
     ):
         click.echo(f"  {what:<9}{service.url}{path}")

@@ -15,6 +15,7 @@ from pea.service import (
     caches,
     dashboard,
     jaeger,
+    mcp,
     otlp_in,
     probes,
     problems,
@@ -60,7 +61,8 @@ log = get_logger("pea.service")
 def create_app(runtime: Runtime) -> web.Application:
     """The application that serves a runtime, which may still be starting."""
     settings = runtime.settings.service
-    operations = (*ROUTES, *OTHERS, *page_routes(), _openapi(runtime))
+    spoken = mcp.routes() if runtime.settings.mcp.on else ()
+    operations = (*ROUTES, *OTHERS, *spoken, *page_routes(), _openapi(runtime))
     untraced = [operation.path for operation in operations if not operation.traced]
     app = web.Application(
         client_max_size=int(settings.max_body),
@@ -68,6 +70,7 @@ def create_app(runtime: Runtime) -> web.Application:
     )
     app[STATE] = State(runtime)
     app[HOLDER] = Holder()
+    mcp.open_gate(app)
     board = app[dashboard.BOARD] = Board(runtime)
     runtime.insights["dashboard"] = board.collect
     app[DETECTOR] = Detector(runtime.settings)
