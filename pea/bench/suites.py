@@ -68,6 +68,7 @@ SUITES = {
             takes_data=True,
         ),
         Suite("store", "the span store with a million spans", "pea.bench.store", "store", 90),
+        Suite("agents", "a briefing over 50,000 mails", "pea.bench.agents", "agents", 90),
         Suite("memory", "memory over an hour's worth of work", "pea.bench.memory", "memory", 90),
         Suite("soak", "the service under load, killed half way", "pea.bench.soak", "soak", 140, takes_minutes=True),
         Suite("journal", "what a promise costs beside an fsync", "pea.bench.journal", "journal", 20),

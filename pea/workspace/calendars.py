@@ -17,7 +17,7 @@ from pea.errors import MissingExtra
 from pea.workspace.calendars_events import Attendee, Event, Response, to_event
 from pea.workspace.calendars_ics import READER, CalendarFile, Component, Part, Series, newer, take_apart
 from pea.workspace.content_lines import unescape
-from pea.workspace.files import MAX_FILE_BYTES, Changes, Folder, SourceReport, read_bytes, shown
+from pea.workspace.files import MAX_FILE_BYTES, Changes, Done, Folder, SourceReport, read_bytes, shown
 from pea.workspace.files_cache import ReadCache
 from pea.workspace.files_report import REFUSALS_SHOWN, Complaints, Refusal
 
@@ -76,9 +76,9 @@ class Calendars:
         self._twice = Complaints()
         self._windows: OrderedDict[tuple[datetime, datetime, str], Days] = OrderedDict()
 
-    def refresh(self, *, budget_s: float | None = None) -> Changes:
+    def refresh(self, *, budget_s: float | None = None, done: Done | None = None) -> Changes:
         """Read files that are new or changed; what was worked out from the others' older versions is dropped."""
-        changes = self._folder.refresh(budget_s=budget_s)
+        changes = self._folder.refresh(budget_s=budget_s, done=done)
         if changes:
             placed, twice = _merged(self._folder.items)
             with self._lock:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import msgspec
 
 from pea.workspace.content_lines import ContentLine, logical_lines, parse_line, split_escaped
-from pea.workspace.files import Changes, Folder, SourceReport, Unreadable, read_bytes
+from pea.workspace.files import Changes, Done, Folder, SourceReport, Unreadable, read_bytes
 from pea.workspace.files_cache import ReadCache
 
 READER = "contacts/1"  # change the number whenever the same bytes would be read otherwise
@@ -65,9 +65,9 @@ class Contacts:
         self._by_email: Mapping[str, Contact] = MappingProxyType({})
         self._all: tuple[Contact, ...] = ()
 
-    def refresh(self, *, budget_s: float | None = None) -> Changes:
+    def refresh(self, *, budget_s: float | None = None, done: Done | None = None) -> Changes:
         """Read files that are new or changed."""
-        changes = self._folder.refresh(budget_s=budget_s)
+        changes = self._folder.refresh(budget_s=budget_s, done=done)
         if changes:
             self._all = tuple(
                 msgspec.structs.replace(contact, path=path)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from pea.workspace.documents import READER_VERSION, Document, read_document
-from pea.workspace.files import Fingerprint, Folder, Outcome, SourceReport
+from pea.workspace.files import Done, Fingerprint, Folder, Outcome, SourceReport
 from pea.workspace.search import SearchIndex, discard, stamp_of
 from pea.workspace.search_hits import Card, Hit
 from pea.workspace.shared import Shared
@@ -33,13 +33,13 @@ class DocumentStore:
         self._lock = threading.Lock()
         self._begin(self._path)
 
-    def refresh(self, *, budget_s: float | None = None) -> None:
+    def refresh(self, *, budget_s: float | None = None, done: Done | None = None) -> None:
         """Read what is new or changed, for at most about ``budget_s`` seconds; the rest stays pending.
 
         Raises WorkspaceError when the workspace is no folder.
         """
         with self._lock:
-            self._safely(lambda: self._refresh(budget_s))
+            self._safely(lambda: self._refresh(budget_s, done))
 
     def search(self, query: str, limit: int) -> tuple[list[Hit], bool]:
         """The best documents for a query, and whether they hold all its words."""
@@ -92,8 +92,8 @@ class DocumentStore:
         )
         self._swept = False
 
-    def _refresh(self, budget_s: float | None) -> None:
-        self._folder.refresh(budget_s=budget_s)
+    def _refresh(self, budget_s: float | None, done: Done | None = None) -> None:
+        self._folder.refresh(budget_s=budget_s, done=done)
         if not self._swept and not self._folder.report().pending:
             # What an earlier process indexed and has since been deleted.
             self._index.remove(set(self._index.paths()) - self._memory.seen)

@@ -24,6 +24,7 @@ from pea.workspace.files_walk import Found, Walk, inside, read_bytes, shown, too
 
 __all__ = [
     "Changes",
+    "Done",
     "Fingerprint",
     "Folder",
     "Memory",
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+Done = Callable[[int], None]  # told the bytes of a file that has been looked at, for a progress bar
 
 MAX_FILES = 50_000
 MAX_FILE_BYTES = 64 << 20
@@ -156,11 +159,12 @@ class Folder(Generic[T]):
             self._version = hashlib.blake2b(msgspec.msgpack.encode(told), digest_size=12).hexdigest()
         return self._version
 
-    def refresh(self, *, budget_s: float | None = None) -> Changes:
+    def refresh(self, *, budget_s: float | None = None, done: Done | None = None) -> Changes:
         """Read what is new or changed, forget what is gone, and say which; one refresh runs at a time.
 
         After ``budget_s`` seconds no further file is read: the rest are ``pending`` in the report until a later
-        refresh, and a changed file's earlier version is served meanwhile. Raises WorkspaceError only when the
+        refresh, and a changed file's earlier version is served meanwhile. ``done`` is told the size of each file that
+        has been looked at. Raises WorkspaceError only when the
         workspace itself is no folder.
         """
         with self._lock:
@@ -168,9 +172,9 @@ class Folder(Generic[T]):
                 raise WorkspaceError(
                     "is not a folder", where=shown(str(self.workspace)), fix="set workspace to an existing folder"
                 )
-            return self._refresh(None if budget_s is None else self._clock() + budget_s)
+            return self._refresh(None if budget_s is None else self._clock() + budget_s, done)
 
-    def _refresh(self, until: float | None) -> Changes:
+    def _refresh(self, until: float | None, done: Done | None) -> Changes:
         refused = Complaints()
         walk = Walk(self.workspace, self._accepts, refused)
         before, entries = self._entries, dict[str, _Entry[T]]()
@@ -194,6 +198,8 @@ class Folder(Generic[T]):
                 total += fingerprint.size
                 if entry.outcome.reason:
                     refused.add(key, entry.outcome.reason)
+            if done is not None:
+                done(fingerprint.size)
         removed = [key for key in before if key not in entries]
         if self._memory is not None:
             self._memory.forget(removed)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from pea.workspace.files import Folder, Memory, SourceReport
+from pea.workspace.files import Done, Folder, Memory, SourceReport
 from pea.workspace.files_cache import ReadCache
 from pea.workspace.mail.boxes import MAX_MBOX_BYTES, READER_VERSION, MailReader, accepts
 from pea.workspace.mail.message import Mailbox, Message
@@ -48,15 +48,15 @@ class MailStore:
         self._messages: tuple[Message, ...] | None = None
         self._places: Mapping[str, str] = {}
 
-    def refresh(self, *, budget_s: float | None = None) -> bool:
+    def refresh(self, *, budget_s: float | None = None, done: Done | None = None) -> bool:
         """Read what is new, for at most about ``budget_s`` seconds; whether anything changed.
 
         Raises WorkspaceError when the workspace is no folder.
         """
         with self._lock:
-            return self._refresh(budget_s)
+            return self._refresh(budget_s, done)
 
-    def _refresh(self, budget_s: float | None) -> bool:
+    def _refresh(self, budget_s: float | None, done: Done | None) -> bool:
         until = None if budget_s is None else time.monotonic() + budget_s
         names = mail_folders(self._workspace, self._name)
         changed = False
@@ -66,7 +66,7 @@ class MailStore:
         for name in names:
             folder = self._folders.get(name) or self._open(name)
             left = None if until is None else max(0.0, until - time.monotonic())
-            changed = bool(folder.refresh(budget_s=left)) or changed
+            changed = bool(folder.refresh(budget_s=left, done=done)) or changed
         if changed or self._messages is None:
             self._collect()
         return changed
