@@ -79,6 +79,22 @@ PEA_LLM_MASKED: Final = "pea.llm.masked"
 """How many pieces of personal data were masked before sending."""
 PEA_LLM_PURPOSE: Final = "pea.llm.purpose"
 """What the model was asked for; one of a few words fixed in the code."""
+PEA_QUORUM_AGREED: Final = "pea.quorum.agreed"
+"""How many voters said what was decided; 0 when nothing was."""
+PEA_QUORUM_FAULTS: Final = "pea.quorum.faults"
+"""How many of the voters may lie, crash or be late without changing the answer."""
+PEA_QUORUM_NEEDED: Final = "pea.quorum.needed"
+"""How many equal votes decide."""
+PEA_QUORUM_OUTCOME: Final = "pea.quorum.outcome"
+"""How a round ended."""
+PEA_QUORUM_OUTCOME_VALUES: Final = ("decided", "disagreed", "too_few")
+PEA_QUORUM_VOTE: Final = "pea.quorum.vote"
+"""What a voter's answer was worth."""
+PEA_QUORUM_VOTE_VALUES: Final = ("agreed", "dissented", "failed", "unheard")
+PEA_QUORUM_VOTER: Final = "pea.quorum.voter"
+"""Who voted, a replica of a capability or a capability of an independent agent."""
+PEA_QUORUM_VOTERS: Final = "pea.quorum.voters"
+"""How many voters were asked."""
 PEA_REPLICA: Final = "pea.replica"
 """Which of an agent's replicas answered, counted from 1."""
 PEA_SCHEDULE_LATE: Final = "pea.schedule.late"
@@ -159,7 +175,7 @@ SPAN_AGENT_START: Final = "agent.start"
 SPAN_STEP: Final = "step"
 """`step {pea.step.name}`: A named piece of work inside an agent, such as reading the calendars."""
 SPAN_QUORUM: Final = "quorum"
-"""`quorum {pea.capability}`: One round in which replicas vote on an answer."""
+"""`quorum {pea.capability}`: One round in which replicas or independent agents vote on an answer."""
 SPAN_CACHE_LOOKUP: Final = "cache.lookup"
 """`cache.lookup {pea.cache.name}`: One lookup, through as many tiers as it took."""
 SPAN_CACHE_INVALIDATE: Final = "cache.invalidate"
@@ -198,6 +214,8 @@ EVENT_BREAKER_TRANSITION: Final = "pea.breaker.transition"
 """A circuit breaker changed its state; on the attempt during which it did."""
 EVENT_FALLBACK: Final = "pea.fallback"
 """Another answer stood in for one that failed; on the caller's span."""
+EVENT_QUORUM_DISSENT: Final = "pea.quorum.dissent"
+"""A voter said something else than what was decided; on the round's span."""
 EVENT_RETRY_REFUSED: Final = "pea.retry.refused"
 """The retry budget did not pay for another attempt; on the caller's span."""
 
@@ -259,6 +277,10 @@ METRIC_KEEPER_TRACES: Final = "pea.keeper.traces"
 """Traces by what the keeper decided. ({trace})"""
 METRIC_LOOP_LAG: Final = "pea.loop.lag"
 """How late the event loop ran what was due. (s)"""
+METRIC_QUORUM_DURATION: Final = "pea.quorum.duration"
+"""How long rounds of agreement took; the counts by outcome give the share that decided. (s)"""
+METRIC_QUORUM_VOTES: Final = "pea.quorum.votes"
+"""What voters' answers were worth; agreed beside agreed and dissented is a voter's record. ({vote})"""
 METRIC_STEP_DURATION: Final = "pea.step.duration"
 """How long named steps inside agents took. (s)"""
 METRIC_STORE_SPANS: Final = "pea.store.spans"
@@ -552,6 +574,24 @@ METRICS: Final[dict[str, Metric]] = {
         unit="s",
         brief="How late the event loop ran what was due.",
         labels=(),
+        span="",
+        span_kind="",
+    ),
+    METRIC_QUORUM_DURATION: Metric(
+        name="pea.quorum.duration",
+        instrument="histogram",
+        unit="s",
+        brief="How long rounds of agreement took; the counts by outcome give the share that decided.",
+        labels=(PEA_CAPABILITY, PEA_QUORUM_OUTCOME),
+        span=SPAN_QUORUM,
+        span_kind="",
+    ),
+    METRIC_QUORUM_VOTES: Metric(
+        name="pea.quorum.votes",
+        instrument="counter",
+        unit="{vote}",
+        brief="What voters' answers were worth; agreed beside agreed and dissented is a voter's record.",
+        labels=(GEN_AI_AGENT_NAME, PEA_REPLICA, PEA_QUORUM_VOTE),
         span="",
         span_kind="",
     ),

@@ -1,0 +1,181 @@
+"""The accounts of some kinds, with their open connections: brought up to date one after another, each by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from pea.config import Settings
+from pea.config.connectors import Account
+from pea.connect import accounts, caldav, imap, web
+from pea.connect.dav import Http
+from pea.connect.exchange import span
+from pea.connect.imap import Imap
+from pea.connect.mirror import Mirror, replace
+from pea.connect.synced import NOTES_SHOWN, Standing, Synced, moment, standing, standing_file
+from pea.errors import ConfigError, PeaError, did_you_mean
+from pea.telemetry import get_logger, names
+
+PLACES = {"caldav": "calendars", "imap": "mail"}
+LAST_WORDS_S = 0.5  # kept of the time for saying what came of it
+
+log = get_logger("pea.connect")
+
+
+class Connectors:
+    """Owns the connections of the accounts of ``kinds``; `aclose` them at the end. For one event loop."""
+
+    def __init__(self, settings: Settings, *kinds: str, wall: Callable[[], float] = time.time) -> None:
+        self.settings = settings
+        self.accounts = accounts.selected(settings, *kinds)
+        self._wall = wall
+        self._http: dict[str, Http] = {}
+        self._imap: dict[str, Imap] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for one in (*self._http.values(), *self._imap.values()):
+            await one.aclose()
+        self._http.clear()
+        self._imap.clear()
+
+    def pick(self, name: str, kind: str) -> tuple[str, Account]:
+        """An account of a kind: the named one, or the only one there is. Raises ConfigError."""
+        fitting = {one: account for one, account in self.accounts.items() if account.kind == kind}
+        if name in fitting:
+            return name, fitting[name]
+        if name:
+            raise ConfigError(f"there is no {kind} account {name!r}", where="account", fix=did_you_mean(name, fitting))
+        if len(fitting) != 1:
+            fix = f"name one: {', '.join(sorted(fitting))}" if fitting else "add one: docs/connectors.md"
+            raise ConfigError(f"there are {len(fitting) or 'no'} {kind} accounts", where="connect.accounts", fix=fix)
+        return next(iter(fitting.items()))
+
+    def http(self, name: str) -> Http:
+        """The connections of a caldav or web account."""
+        if name not in self._http:
+            self._http[name] = Http(name, self.accounts[name])
+        return self._http[name]
+
+    def imap(self, name: str) -> Imap:
+        """The connection of an imap account."""
+        if name not in self._imap:
+            self._imap[name] = Imap(name, self.accounts[name])
+        return self._imap[name]
+
+    def mirror(self, name: str) -> Mirror:
+        """An account's files and memory."""
+        account = self.accounts[name]
+        workspace = Path(self.settings.workspace)
+        folder = workspace if account.kind == "web" else workspace / PLACES[account.kind] / name
+        return Mirror(folder, Path(self.settings.state) / "connect" / f"{name}.json")
+
+    def turn(self, name: str) -> asyncio.Lock:
+        """Held while an account is synced or written to in this process."""
+        return self._turns.setdefault(name, asyncio.Lock())
+
+    async def sync(self, only: Iterable[str] = (), *, within_s: float = 300.0) -> tuple[Synced, ...]:
+        """Bring accounts up to date, side by side; one that fails leaves the others, and its last copy, alone.
+
+        ``only`` names some of them. What is not done after ``within_s`` seconds is done by the next sync. Raises
+        ConfigError for a name that is no account's, and when there is no workspace or state folder.
+        """
+        if not self.settings.workspace or not self.settings.state:
+            raise ConfigError("a workspace and a state folder are needed", fix="give --workspace and --state")
+        chosen = [name for name in self.accounts if name in set(only)] if only else list(self.accounts)
+        for name in only:
+            if name not in self.settings.connect.accounts:
+                known = self.settings.connect.accounts
+                raise ConfigError(f"no account is called {name!r}", where="accounts", fix=did_you_mean(name, known))
+        return tuple(await asyncio.gather(*(self._sync(name, within_s) for name in chosen)))
+
+    async def _sync(self, name: str, within_s: float) -> Synced:
+        account = self.accounts[name]
+        before = standing(self.settings, name)
+        attributes = {names.PEA_CONNECTOR_NAME: name, names.PEA_CONNECTOR_KIND: account.kind}
+        async with self.turn(name):
+            with span(f"{names.SPAN_CONNECTOR_SYNC} {name}", attributes) as current:
+                try:
+                    accounts.check(name, account)
+                    mirror = self.mirror(name)
+                    with mirror.alone():
+                        done = await self._by_kind(name, account, mirror, within_s)
+                except PeaError as error:
+                    current.record_exception(error)
+                    log.warning("an account could not be brought up to date", account=name, reason=str(error))
+                    replace(
+                        standing_file(self.settings, name),
+                        msgspec.json.encode(Standing(before.last_good, error.what)),
+                    )
+                    return Synced(
+                        account=name,
+                        kind=account.kind,
+                        problem=str(error),
+                        fix=error.fix,
+                        last_good=moment(before.last_good),
+                    )
+                current.set_attribute(names.PEA_CONNECTOR_CHANGES, done.changes)
+        good = self._wall()
+        replace(standing_file(self.settings, name), msgspec.json.encode(Standing(good)))
+        return msgspec.structs.replace(done, last_good=moment(good))
+
+    async def _by_kind(self, name: str, account: Account, mirror: Mirror, within_s: float) -> Synced:
+        if account.kind == "caldav":
+            return await self._calendars(name, account, mirror)
+        if account.kind == "imap":
+            return await self._mail(name, account, mirror, within_s)
+        return await web.fetch(self.http(name), account, mirror, self._wall())
+
+    async def _calendars(self, name: str, account: Account, mirror: Mirror) -> Synced:
+        memory = mirror.recall(caldav.Memory)
+        tally = await caldav.sync(self.http(name), account, mirror, memory)
+        events = [
+            *(["meeting-created"] if tally.added else []),
+            *(["calendar-update"] if tally.changed else []),
+            *(["meeting-cancelled"] if tally.removed else []),
+        ]
+        return Synced(
+            account=name,
+            kind=account.kind,
+            items=sum(len(known.items) for known in memory.calendars.values()),
+            added=tally.added,
+            changed=tally.changed,
+            removed=tally.removed,
+            notes=tuple(tally.notes[:NOTES_SHOWN]),
+            events=tuple(events),
+        )
+
+    async def _mail(self, name: str, account: Account, mirror: Mirror, within_s: float) -> Synced:
+        memory = mirror.recall(imap.Memory)
+        stop = threading.Event()
+        late = asyncio.get_running_loop().call_later(max(0.0, within_s - LAST_WORDS_S), stop.set)
+        try:
+            tally = await self.imap(name).run(
+                "SYNC",
+                lambda client: imap.sync(client, account, mirror, memory, stop),
+                timeout_s=within_s + float(account.timeout),
+            )
+        finally:
+            late.cancel()
+            stop.set()  # should nobody wait any more, the thread ends at its next step
+        events = [
+            *(["mail-received"] if tally.added else []),
+            *(["mail-update"] if tally.changed or tally.removed else []),
+        ]
+        return Synced(
+            account=name,
+            kind=account.kind,
+            items=sum(len(box.mails) for box in memory.folders.values()),
+            added=tally.added,
+            changed=tally.changed,
+            removed=tally.removed,
+            pending=tally.pending,
+            notes=tuple(tally.notes[:NOTES_SHOWN]),
+            events=tuple(events),
+        )

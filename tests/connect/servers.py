@@ -1,0 +1,198 @@
+"""Real servers on loopback ports: Radicale (CalDAV), Dovecot (IMAP) and aiosmtpd (SMTP), each with its own folder."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import grp
+import imaplib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+USER, PASSWORD = "nora", "canary-7c1f-swordfish"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def await_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(3_000):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            return
+        assert process.poll() is None, "the server ended at once"
+        time.sleep(0.01)  # it has no other way to say that it listens
+    raise AssertionError("the server does not listen")
+
+
+class Program:
+    """A server process that can be stopped and started again on the same port with the same data."""
+
+    def __init__(self, command: list[str], port: int, log: Path) -> None:
+        self.command, self.port, self._log = command, port, log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        await_port(self.port, self.process)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(20)
+            self.process = None
+
+
+class Radicale:
+    """A CalDAV server with one user, whose calendars are made with `make`."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        port = free_port()
+        (folder / "users").write_text(f"{USER}:{PASSWORD}\n")
+        (folder / "config").write_text(
+            f"[server]\nhosts = 127.0.0.1:{port}\n[auth]\ntype = htpasswd\nhtpasswd_filename = {folder / 'users'}\n"
+            f"htpasswd_encryption = plain\ndelay = 0\n[storage]\nfilesystem_folder = {folder / 'store'}\n"
+            "[logging]\nlevel = error\n"
+        )
+        self.url = f"http://127.0.0.1:{port}/"
+        self.program = Program(
+            [sys.executable, "-m", "radicale", "--config", str(folder / "config")], port, folder / "log"
+        )
+        self.program.start()
+        self.send("PROPFIND", f"{USER}/")  # the first request makes the user's collection
+
+    def make(self, calendar: str, name: str) -> str:
+        body = (
+            '<?xml version="1.0"?><C:mkcalendar xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><set><prop>'
+            f"<displayname>{escape(name)}</displayname></prop></set></C:mkcalendar>"
+        )
+        self.send("MKCALENDAR", f"{USER}/{calendar}/", body)
+        return f"{USER}/{calendar}/"
+
+    def send(self, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str, str]:
+        """A request as another program of the user sends it: status, ETag, body."""
+        own = {name.replace("_", "-"): value for name, value in headers.items()}
+        token = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        request = urllib.request.Request(
+            self.url + path, body.encode() or None, {"Authorization": f"Basic {token}", **own}, method=method
+        )
+        if body.startswith("BEGIN:VCALENDAR"):
+            request.add_header("Content-Type", "text/calendar; charset=utf-8")
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, answer.headers.get("ETag", ""), answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, "", error.read().decode()
+
+    def close(self) -> None:
+        self.program.stop()
+
+
+class Dovecot:
+    """An IMAP server with one user; `box` is another program's connection to it."""
+
+    def __init__(self) -> None:
+        # Paths of sockets are short, and its helpers, which are other users where it runs as root, must come by.
+        self.folder = folder = Path(tempfile.mkdtemp(prefix="pea-dovecot-", dir="/tmp"))
+        folder.chmod(0o755)
+        owner = pwd.getpwuid(os.getuid()) if os.getuid() else pwd.getpwnam("nobody")
+        for name in ("run", "state", "mail"):
+            (folder / name).mkdir()
+        shutil.chown(folder / "mail", owner.pw_uid, owner.pw_gid)
+        self.port = free_port()
+        me, group = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
+        own = f"default_internal_user = {me}\ndefault_login_user = {me}\ndefault_internal_group = {group}\n"
+        (folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}:{owner.pw_uid}:{owner.pw_gid}::{folder}::\n")
+        (folder / "dovecot.conf").write_text(
+            f"""
+protocols = imap
+listen = 127.0.0.1
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log
+{own if os.getuid() else ""}
+first_valid_uid = 0
+first_valid_gid = 0
+ssl = no
+disable_plaintext_auth = no
+mail_location = maildir:{folder}/mail
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+namespace inbox {{
+  inbox = yes
+  mailbox Drafts {{
+    auto = create
+    special_use = \\Drafts
+  }}
+  mailbox Gesendet {{
+    auto = create
+    special_use = \\Sent
+  }}
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {self.port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+"""
+        )
+        self.program = Program(
+            [shutil.which("dovecot") or "dovecot", "-F", "-c", str(folder / "dovecot.conf")], self.port, folder / "out"
+        )
+        self.program.start()
+
+    def box(self, folder: str = "INBOX") -> imaplib.IMAP4:
+        client = imaplib.IMAP4("127.0.0.1", self.port)
+        client.login(USER, PASSWORD)
+        client.select(folder)
+        return client
+
+    def deliver(self, mail: bytes, folder: str = "INBOX", flags: str = "") -> None:
+        client = self.box(folder)
+        status, told = client.append(folder, flags, None, mail)
+        assert status == "OK", told
+        client.logout()
+
+    def mails(self, folder: str) -> list[bytes]:
+        client = self.box(folder)
+        _, found = client.uid("SEARCH", "ALL")
+        mails = [client.uid("FETCH", uid.decode(), "(BODY.PEEK[])")[1][0][1] for uid in found[0].split()]
+        client.logout()
+        return mails
+
+    def close(self) -> None:
+        self.program.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
