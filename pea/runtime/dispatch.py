@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from opentelemetry.trace import Span
@@ -20,6 +21,8 @@ from opentelemetry.trace import Span
 from pea.cache import Caches
 from pea.config import Settings
 from pea.errors import PeaError
+from pea.runtime.agreement.panel import Panels
+from pea.memory import Memories
 from pea.runtime.contract import Capability
 from pea.runtime.deadline import DeadlineTable
 from pea.runtime.directory import Directory
@@ -53,6 +56,8 @@ class Dispatcher:
         self.caches = Caches(settings, tracer)
         # Whose answers these are: a cache on disk or in Redis outlives the configuration, and the code.
         self.world = f"{__version__}|{settings.workspace}|{settings.user!r}|{settings.zone}"
+        state = settings.state
+        self.memories = Memories(Path(state) / "memory.sqlite" if state else None, settings.memory)
         self.logger = get_logger("pea.agents")
         self._directory = directory
         self._tracer = tracer
@@ -63,6 +68,7 @@ class Dispatcher:
         plain = type(self._loop).time is asyncio.BaseEventLoop.time
         self.clock: Callable[[], float] = time.monotonic if plain else self._loop.time
         self.guards = Guards(settings.runtime)
+        self.panels = Panels(self, directory, self.guards, tracer, self._deadlines, settings.runtime)
         self.workers = Workers(settings.runtime.workers, tracer, get_tracer or (lambda _name, _version: tracer))
         self._threads = ThreadPoolExecutor(settings.runtime.threads, thread_name_prefix=_THREADS)
         self.insights: Mapping[str, Insight] = {}  # what `Context.insight` can be asked, filled by who measures it
@@ -100,11 +106,13 @@ class Dispatcher:
     def forget_routes(self) -> None:
         """Look every capability up anew; called when an agent's state changes."""
         self._routes.clear()
+        self.panels.forget()
 
     async def aclose(self) -> None:
         """End the worker processes, close the caches, then the rest."""
         await self.workers.close()
         await self.caches.aclose()
+        await self.memories.aclose()
         self.close()
 
     def close(self) -> None:
@@ -124,6 +132,7 @@ class Dispatcher:
         infect = self.infect
         replicas = [(number, one if infect is None else infect(one)) for number, one in found]
         route = Route(replicas, self, self.guards, self._tracer, self._deadlines, self.clock)
+        route.call = self.panels.guarded(route.capability, route.call)
         self._routes[name] = route
         return route
 
