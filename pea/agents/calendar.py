@@ -10,9 +10,10 @@ from typing import Annotated, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 
-from pea import Agent, Context, InputError, WorkspaceError, capability
+from pea import Context, InputError, WorkspaceError, capability
 from pea.agents import _agenda, _conflicts, _freebusy, _optimise, _slots
 from pea.agents._agenda import Agenda, Entry
+from pea.agents._calendar_servers import CalendarServers
 from pea.agents._conflicts import Conflicts
 from pea.agents._freebusy import FreeBusy
 from pea.agents._hours import Diary, Person
@@ -20,6 +21,7 @@ from pea.agents._optimise import Asked, Optimised
 from pea.agents._optimise_model import Model, Moves
 from pea.agents._optimise_solve import Problem, Solution, solve
 from pea.agents._others import Others, is_theirs
+from pea.agents._servers import offline, offline_version
 from pea.agents._slots import Slots
 from pea.agents._stops import stops_of
 from pea.workspace.calendars import Calendars, Days, Event
@@ -41,7 +43,7 @@ Clock = Annotated[str, msgspec.Meta(pattern=r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$",
 Moment = Annotated[str, msgspec.Meta(max_length=40, examples=["2026-05-12T09:00", "2026-05-12T09:00+02:00"])]
 
 
-class Calendar(Agent):
+class Calendar(CalendarServers):
     """Reads the workspace's ``calendars`` folder when first asked, and again what has changed since."""
 
     name = "calendar"
@@ -53,7 +55,8 @@ class Calendar(Agent):
         self._opening = asyncio.Lock()
 
     async def stop(self) -> None:
-        """Close the cache of what was read."""
+        """Close the cache of what was read, and the connections."""
+        await super().stop()
         if self._cache is not None:
             self._cache.close()
 
@@ -197,7 +200,7 @@ class Calendar(Agent):
 
     async def cache_version(self, ctx: Context) -> str:
         """Which calendar files there are, in which state."""
-        return (await self._read(ctx)).version
+        return (await self._read(ctx)).version + offline_version(ctx.settings, *self.kinds)
 
     @capability("calendar.sources", timeout="4s", idempotent=True)
     async def sources(self, ctx: Context) -> Sources:
@@ -233,6 +236,8 @@ class Calendar(Agent):
 
         def answer() -> tuple[T, bool]:
             days = calendars.between(start, end, zone, budget_s=budget_s)
+            if notes := offline(ctx.settings, *self.kinds):
+                days = msgspec.structs.replace(days, notes=(*notes, *days.notes))
             found = _found(start, end, days, emails, calendars.report())
             return function(found, *args, **kwargs), days.whole
 

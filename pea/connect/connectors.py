@@ -40,8 +40,10 @@ class Connectors:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for one in (*self._http.values(), *self._imap.values()):
-            await one.aclose()
+        for http in self._http.values():
+            await http.aclose()
+        for mail in self._imap.values():
+            await mail.aclose()
         self._http.clear()
         self._imap.clear()
 
@@ -116,7 +118,7 @@ class Connectors:
                     return Synced(
                         account=name,
                         kind=account.kind,
-                        problem=str(error),
+                        problem=error.what,
                         fix=error.fix,
                         last_good=moment(before.last_good),
                     )

@@ -116,6 +116,8 @@ class Http:
                 where=place,
                 fix=f"if it is the right one, give its CA as connect.accounts.{self.name}.ca",
             ) from error
+        except aiohttp.ClientConnectorError as error:
+            raise Unreachable(f"no connection: {error.strerror or error.os_error}", where=place) from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(str(error) or type(error).__name__, where=place) from error
 
