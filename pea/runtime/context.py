@@ -19,6 +19,7 @@ from pea.errors import Conflict
 from pea.memory import AgentMemory
 from pea.runtime.agreement import Agreement, Equality, Exact, Tolerance
 from pea.runtime.journal.steps import SCOPE
+from pea.runtime.offers import Offer
 from pea.runtime.task import Approval
 
 if TYPE_CHECKING:
@@ -166,6 +167,11 @@ class Context:
         return AgentMemory(
             self._dispatcher.memories, self.agent, partial(self._dispatcher.step, self.agent, attributes=None)
         )
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """What all agents offer, by name: what `call` can be given."""
+        return self._dispatcher.offers()
 
     async def emit(self, event: str, **variables: str) -> Invalidation:
         """Tell what happened (``"meeting-created"``): what the rules call stale then leaves every tier and process.

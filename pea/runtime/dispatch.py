@@ -21,11 +21,12 @@ from opentelemetry.trace import Span
 from pea.cache import Caches
 from pea.config import Settings
 from pea.errors import PeaError
-from pea.runtime.agreement.panel import Panels
 from pea.memory import Memories
+from pea.runtime.agreement.panel import Panels
 from pea.runtime.contract import Capability
 from pea.runtime.deadline import DeadlineTable
 from pea.runtime.directory import Directory
+from pea.runtime.offers import Offer, offers
 from pea.runtime.policy.balance import Load
 from pea.runtime.policy.breaker import BreakerView
 from pea.runtime.policy.route import Guards, Route
@@ -62,6 +63,7 @@ class Dispatcher:
         self._directory = directory
         self._tracer = tracer
         self._routes: dict[str, Route] = {}
+        self._offered: tuple[tuple[Capability, ...], tuple[Offer, ...]] = ((), ())
         self._loop = asyncio.get_running_loop()
         self._deadlines = DeadlineTable(self._loop)
         # The selector loop's clock is `time.monotonic` behind one more call; uvloop's is its own.
@@ -102,6 +104,13 @@ class Dispatcher:
         """A span for a named piece of an agent's work."""
         own = {names.PEA_STEP_NAME: name, names.GEN_AI_AGENT_NAME: agent}
         return self._tracer.span(_STEP + name, {**own, **attributes} if attributes else own)
+
+    def offers(self) -> tuple[Offer, ...]:
+        """What the agents offer; made anew when there are other capabilities than the last time."""
+        known = tuple(self._directory.capabilities.values())
+        if known != self._offered[0]:
+            self._offered = (known, offers(self._directory.capabilities))
+        return self._offered[1]
 
     def forget_routes(self) -> None:
         """Look every capability up anew; called when an agent's state changes."""
