@@ -9,6 +9,7 @@ from random import Random
 
 import msgspec
 
+from pea.bench.detect_healthy import healthy
 from pea.bench.detect_leaks import leaks
 from pea.bench.figure import Figure
 from pea.bench.measure import Contender, Line, interleaved, line
@@ -28,8 +29,10 @@ ROUNDS = 9
 
 
 def watching(data: Path | None = None) -> Sequence[Line | Figure]:
-    """The recording, the evaluation and the growth test."""
-    return [*_recording(), *_evaluating(), *leaks(data)]
+    """The recording, the evaluation, streams that are well, and the growth test."""
+    path = shipped_path()
+    latency = parse_rules([(str(path), path.read_text("utf-8"))]).rules[0]
+    return [*_recording(), *_evaluating(), *healthy(latency), *leaks(data)]
 
 
 def _recording() -> list[Line | Figure]:

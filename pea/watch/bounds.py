@@ -41,6 +41,33 @@ def surely_below(n: int, k: int, p: float, confidence: float) -> bool:
     return k < n * p and lower_tail(n, k, p) <= 1.0 - confidence + 1e-12
 
 
+@lru_cache(maxsize=8_192)
+def drawn_tail(among: int, marked: int, drawn: int, found: int) -> float:
+    """P(at least ``found`` marked) when ``drawn`` are drawn from ``among``, of which ``marked`` are: hypergeometric.
+
+    Fisher's exact test (Statistical Methods for Research Workers, 1934, section 21.02), on one side.
+    """
+    if found <= max(0, marked + drawn - among):
+        return 1.0
+    last = min(marked, drawn)
+    if found > last:
+        return 0.0
+    rest = among - marked
+
+    def log_mass(k: int) -> float:
+        return _log_choose(marked, k) + _log_choose(rest, drawn - k) - _log_choose(among, drawn)
+
+    if found * among <= marked * drawn:  # this tail is not small: precision is no matter
+        return min(1.0, sum(math.exp(log_mass(k)) for k in range(found, last + 1)))
+    term = total = math.exp(log_mass(found))
+    for k in range(found, last):
+        term *= (marked - k) * (drawn - k) / ((k + 1) * (rest - drawn + k + 1))
+        total += term
+        if term <= total * 1e-15:
+            break
+    return min(total, 1.0)
+
+
 def poisson_upper(count: int, mean: float) -> float:
     """P(Poisson(mean) >= count)."""
     if count <= 0:
@@ -76,9 +103,12 @@ def _poisson_sum(count: int, mean: float) -> float:
     return min(total, 1.0)
 
 
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
 def _log_mass(n: int, k: int, p: float) -> float:
-    chosen = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    return chosen + k * math.log(p) + (n - k) * math.log1p(-p)
+    return _log_choose(n, k) + k * math.log(p) + (n - k) * math.log1p(-p)
 
 
 def _sum_up(n: int, k: int, p: float) -> float:

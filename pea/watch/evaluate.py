@@ -7,7 +7,7 @@ cannot fire, and missing data neither fires nor resolves.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 
 import msgspec
 import numpy as np
@@ -265,7 +265,11 @@ def _quantile(
     start_s, bad = now_s - rule.window, 1.0 - watched.q
     bound = float(rule.above if rule.above is not None else rule.below or 0.0) if before is None else before.bound
     # A bound that moves is not worth remembering what is above it.
-    past = tally(windows, start_s, now_s, lambda one: one.above(bound) if before is None else one.fold().above(bound))
+
+    def counted(one: Slice) -> int:
+        return one.above(bound) if before is None else one.fold().above(bound)
+
+    past = tally(windows, start_s, now_s, counted)
     count, slower = past.whole
     if count < rule.min_samples:
         return Reading(labels, math.nan, None, None, {"samples": count})
@@ -275,7 +279,7 @@ def _quantile(
     if before is None:
         cleared = sum(window.above(start_s, now_s, _clear_bound(rule)) for window in windows)
     if rule.below is None:
-        since_s = sure_since(past, bad, rule.confidence)
+        since_s = sure_since(past, bad, rule.confidence, lambda: _earlier(windows, start_s, now_s, counted))
         wrong, over = since_s is not None, cleared <= allowed
     else:
         since_s = None
@@ -318,7 +322,8 @@ def _share(
     def counted(one: Slice) -> int:
         return one.count - one.marked if good else one.marked
 
-    past = tally(windows, now_s - rule.window, now_s, counted)
+    start_s = now_s - rule.window
+    past = tally(windows, start_s, now_s, counted)
     count, held = past.whole
     if count < rule.min_samples:
         return Reading(labels, math.nan, None, None, {"samples": count})
@@ -332,12 +337,17 @@ def _share(
         wrong = surely_below(count, held, float(rule.below), rule.confidence)
         return Reading(labels, value, wrong, _over(rule, value) and not wrong, evidence)
     bound = float(rule.above or 0.0) if before is None else before.bound
-    since_s = sure_since(past, bound, rule.confidence)
+    since_s = sure_since(past, bound, rule.confidence, lambda: _earlier(windows, start_s, now_s, counted))
     if since_s is not None:
         recent, bad = past.since(since_s)
         shown, evidence["seconds"] = bad / recent, round(now_s - since_s, 3)
         return Reading(labels, shown, True, False, evidence, onset(past, since_s, bound, rule.confidence))
     return Reading(labels, value, False, _over(rule, value) if before is None else value <= bound, evidence)
+
+
+def _earlier(windows: list[Window], start_s: float, now_s: float, counted: Callable[[Slice], int]) -> tuple[int, int]:
+    """All values, and those that count against, of what windows remember from before the rule's own window."""
+    return tally(windows, now_s - SHORT_S, start_s, counted).whole
 
 
 def _plain(rule: Rule, labels: Labels, value: float, evidence: Mapping[str, float]) -> Reading:

@@ -1,6 +1,7 @@
 """A window slice by slice: since when it is sure that too much of it is bad, and when that most likely began.
 
-What has just begun shows in the last slices long before it shows in the whole window, so both are looked at.
+What has just begun shows in the last slices long before it shows in the whole window, so both are looked at. Where the
+quarter of an hour before was different, less is needed: that something changed is then what has to be sure.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from pea.watch.bounds import surely_above
+from pea.watch.bounds import drawn_tail, surely_above
 from pea.watch.window import SLICE_S, Slice, Window
 
 PLAIN = 0.5  # the confidence that asks for no bound
+LIKELY = 0.99  # of being past the bound, once it is sure that something changed
+LASTING = 3  # slices with something bad in them: what only one or two have has passed
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -47,19 +50,54 @@ def tally(windows: list[Window], start_s: float, now_s: float, counted: Callable
     return Tally(counts, held, now_s)
 
 
-def sure_since(past: Tally, share: float, confidence: float) -> float | None:
+def sure_since(
+    past: Tally, share: float, confidence: float, earlier: Callable[[], tuple[int, int]] = lambda: (0, 0)
+) -> float | None:
     """Since when it is sure that too many are bad: over the longest of the window, its half, its quarter …; or None.
 
     What has just begun shows in the last slices long before it shows in the whole window. Each look may be wrong, so
-    the error allowed is shared (Bonferroni): half for the whole window, half for the shorter ones together. A rule that
-    asks for no more than even chances wants the plain figure of the window, and only that is looked at.
+    the error allowed is shared (Bonferroni): half for the whole window, a quarter for the shorter ones together, and
+    what is left for the comparison with what was before (`_changed_since`); ``earlier`` counts what was before the
+    window, and is asked only where that may matter. A rule that asks for no more than even chances wants the plain figure of
+    the window, and only that is looked at.
     """
     if not any(past.held):
         return None
     for length, error in looks(len(past.counts), confidence):
         if surely_above(sum(past.counts[-length:]), sum(past.held[-length:]), share, 1.0 - error):
             return past.now_s - length * SLICE_S
+    return None if confidence <= PLAIN else _changed_since(past, share, confidence, earlier)
+
+
+def _changed_since(
+    past: Tally, share: float, confidence: float, earlier: Callable[[], tuple[int, int]]
+) -> float | None:
+    """Since when more is bad than before, surely, and likely too much.
+
+    A share that has been far below its bound and now looks past it has changed; that takes fewer samples to be sure of
+    than on which side of the bound it is (Fisher's exact test: were the share the same throughout, those that are bad
+    would lie anywhere among all). It must have lasted: bad ones in `LASTING` slices.
+    """
+    steps = _ladder(len(past.counts))
+    error = (1.0 - confidence) / 8 / max(len(steps), 1)
+    before: tuple[int, int] | None = None
+    for length in steps:
+        recent = past.held[-length:]
+        count, bad = sum(past.counts[-length:]), sum(recent)
+        if sum(map(bool, recent)) < LASTING or not surely_above(count, bad, share, LIKELY):
+            continue
+        before = earlier() if before is None else before
+        among = before[0] + past.whole[0]
+        if drawn_tail(among, before[1] + past.whole[1], count, bad) <= error:
+            return past.now_s - length * SLICE_S
     return None
+
+
+def _ladder(size: int) -> list[int]:
+    """Numbers of slices to compare with what was before them: the window, two thirds of it, half, and so on."""
+    halves = [size >> halved for halved in range(size.bit_length())]
+    found = {length for half in halves for length in (half, 2 * half // 3)}
+    return sorted((length for length in found if length >= LASTING), reverse=True)
 
 
 def looks(size: int, confidence: float) -> Iterator[tuple[int, float]]:
@@ -68,7 +106,7 @@ def looks(size: int, confidence: float) -> Iterator[tuple[int, float]]:
     sizes = [size >> halved for halved in range(1, size.bit_length())] if confidence > PLAIN else []
     yield size, allowed / 2 if sizes else allowed
     for length in sizes:
-        yield length, allowed / 2 / len(sizes)
+        yield length, allowed / 4 / len(sizes)
 
 
 def onset(past: Tally, since_s: float | None, share: float, confidence: float) -> float | None:
