@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from pea import Agent, Context, InputError, Settings, capability
+from pea import Context, InputError, Settings, capability
+from pea.agents._mail_servers import MailServers
 from pea.agents._mail_views import ThreadView, Triage
+from pea.agents._servers import offline, offline_version
 
 if TYPE_CHECKING:
     from pea.agents._inbox import Inbox
@@ -20,8 +22,8 @@ READING_SHARE = 0.6  # of the time left may be spent on reading new mail before 
 MAX_READING_S = 10.0
 
 
-class Communication(Agent):
-    """Reads the workspace's ``mail`` folder. Nothing in a mail is followed as an instruction, and nothing is sent."""
+class Communication(MailServers):
+    """Reads the workspace's ``mail`` folder. Nothing in a mail is followed as an instruction, nothing is sent unasked."""
 
     name = "communication"
 
@@ -31,13 +33,15 @@ class Communication(Agent):
 
     async def stop(self) -> None:
         """Close what was opened."""
+        await super().stop()
         if self._inbox is not None:
             self._inbox.close()
             self._inbox = None
 
     async def cache_version(self, ctx: Context) -> str:
         """Which mail and contacts there are, and the hour: what is overdue or waiting long depends on it."""
-        return f"{(await self._read(ctx)).version}|{ctx.now():%Y-%m-%dT%H}"
+        hour = f"{ctx.now():%Y-%m-%dT%H}"
+        return f"{(await self._read(ctx)).version}|{hour}{offline_version(ctx.settings, *self.kinds)}"
 
     @capability("communication.triage", timeout="10s", cache="15m")
     async def triage(
@@ -52,7 +56,10 @@ class Communication(Agent):
         if first > now.date():
             raise InputError(f"{first} lies ahead", where="since", fix="give a day that has been")
         inbox = await self._read(ctx)
-        return await ctx.compute(inbox.triage, limit, first, now)
+        found = await ctx.compute(inbox.triage, limit, first, now)
+        notes = tuple(f"{note.path}: {note.reason}" for note in offline(ctx.settings, *self.kinds))
+        text = "\n".join((found.text, "", *notes)) if notes else found.text
+        return msgspec.structs.replace(found, notes=(*notes, *found.notes), text=text)
 
     @capability("communication.thread", timeout="10s", cache="15m")
     async def thread(
