@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import msgspec
 
 from pea import InputError
+from pea.agents import _promises
 from pea.agents._asks import read as read_asks
+from pea.agents._drafts import draft_of
+from pea.agents._feedback import Feedback, features_of, learn
+from pea.agents._letter_views import Correction, Draft, Formality, Intent, Promises, Wanted
 from pea.agents._mail_views import (
     Owes,
+    Reason,
     ThreadMail,
     ThreadView,
     Triage,
@@ -33,6 +38,7 @@ from pea.workspace.mail import Message, Thread, base_subject, threads, when
 from pea.workspace.mail.store import SHARED
 
 SHOWN_IN_THREAD = 100
+FEEDBACK_FILE = "feedback.sqlite"
 CONTACTS_BUDGET_S = 1.0
 WEIGHING_BUDGET_S = 3.0  # of a triage's ten seconds, most of which may have gone into reading
 
@@ -58,9 +64,11 @@ class Inbox:
         self._place = (workspace, state)
         self._store = SHARED.open(workspace, state)
         self._seen = ""
+        self._feedback = Feedback(None if state is None else state / FEEDBACK_FILE)
 
     def close(self) -> None:
-        """Let go of the mail, which other agents may still read, and close the cache of contacts."""
+        """Let go of the mail, which other agents may still read, close the contacts and corrections."""
+        self._feedback.close()
         SHARED.release(*self._place)
         if self._cache is not None:
             self._cache.close()
@@ -79,15 +87,16 @@ class Inbox:
 
     @property
     def version(self) -> str:
-        """Changes whenever the mail or the contacts do, and when an answer was not the whole one."""
-        return f"{self._store.version}|{self._contacts.version}|{self._partial}"
+        """Changes whenever mail, contacts or corrections do, and when an answer was not the whole one."""
+        return f"{self._store.version}|{self._contacts.version}|{self._feedback.version}|{self._partial}"
 
     def triage(self, limit: int, since: date, now: datetime) -> Triage:
         """Sort the conversations since a day, as they stand at ``now``."""
         mail, report = self._mail or Mail(), self._store.report()
         people = circle(mail.messages, mail.me, self._name_of)
         start = datetime.combine(since, time.min, tzinfo=now.tzinfo)
-        ranking = rank(mail.threads, mail.me, people, now, start, budget_s=WEIGHING_BUDGET_S)
+        learned = learn(self._feedback.all(), now)
+        ranking = rank(mail.threads, mail.me, people, now, start, learned=learned, budget_s=WEIGHING_BUDGET_S)
         self._partial += ranking.unweighed > 0
         result = Triage(
             self._placed(ranking.answer[:limit]),
@@ -125,6 +134,60 @@ class Inbox:
         )
         return msgspec.structs.replace(view, text=thread_text(view, now))
 
+    def promises(self, since: date, now: datetime) -> Promises:
+        """Promises and open questions since a day."""
+        mail, report = self._mail or Mail(), self._store.report()
+        start = datetime.combine(since, time.min, tzinfo=now.tzinfo)
+        found = _promises.find(mail.threads, mail.me, start, now)
+        still = [(mine, one) for mine, one in found.promises if not one.kept_by]
+        result = Promises(
+            mine=tuple(one for mine, one in still if mine),
+            theirs=tuple(one for mine, one in still if not mine),
+            questions=tuple(one for mine, one in found.questions if not mine),
+            asked=tuple(one for mine, one in found.questions if mine),
+            kept=len(found.promises) - len(still),
+            since=since,
+            notes=_of_me(mail.me),
+            sources=report,
+            text="",
+        )
+        return msgspec.structs.replace(result, text=_promises.promises_text(result))
+
+    def draft(
+        self, wanted: str, intent: Intent, points: tuple[str, ...], by: str, formality: Formality | None
+    ) -> Draft:
+        """A reply to the newest mail of somebody else in a conversation. Raises InputError when there is none."""
+        mail = self._mail or Mail()
+        thread, _ = find_thread(mail.threads, wanted)
+        key = wanted.strip().strip("<>")
+        theirs = [m for m in thread.messages if not is_mine(m, mail.me)]
+        message = next((m for m in theirs if m.id == key), theirs[-1] if theirs else None)
+        if message is None:
+            raise InputError("only you have written in this conversation", where="message")
+        before = sorted((m for m in mail.messages if m.date is not None), key=when, reverse=True)
+        questions = read_asks(message.text).questions
+        return draft_of(
+            thread, message, before, mail.me, intent, points=points, questions=questions, by=by, formality=formality
+        )
+
+    def correct(self, wanted_mail: str, wanted: Wanted, now: datetime) -> Correction:
+        """Keep what the user wanted of a conversation. Raises InputError when no mail is meant."""
+        mail = self._mail or Mail()
+        thread, _ = find_thread(mail.threads, wanted_mail)
+        people = circle(mail.messages, mail.me, self._name_of)
+        long_ago = datetime.min.replace(tzinfo=UTC)
+        ranking = rank((thread,), mail.me, people, now, long_ago)
+        item = next(iter((*ranking.answer, *ranking.reading, *ranking.suspicious)), None) or _bare(thread)
+        return self._feedback.add(item.message_id, thread.subject, wanted, features_of(thread.id, item), now)
+
+    def corrections(self) -> list[Correction]:
+        """What was corrected, the newest first."""
+        return self._feedback.all()
+
+    def undo(self, number: int) -> Correction:
+        """Take a correction back. Raises InputError when there is none of that number."""
+        return self._feedback.undo(number)
+
     def _thread_mail(self, message: Message, me: Me) -> ThreadMail:
         asks = read_asks(message.text)
         return ThreadMail(
@@ -147,6 +210,15 @@ class Inbox:
     def _name_of(self, email: str) -> str | None:
         contact = self._contacts.by_email(email)
         return contact.name if contact else None
+
+
+def _bare(thread: Thread) -> Waiting:
+    """A conversation that was not weighed (a machine's, or answered), as far as it can be corrected."""
+    last = thread.last
+    email = last.sender.email if last.sender else ""
+    reasons = (Reason(0, "sent to many or by a machine"),) if is_machine(last) else ()
+    shown = last.sender.shown if last.sender else ""
+    return Waiting(last.id, thread.subject, shown, email, last.date, (), None, "", "", 0, reasons, "", 1)
 
 
 def find_thread(found: tuple[Thread, ...], wanted: str) -> tuple[Thread, list[str]]:

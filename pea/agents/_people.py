@@ -17,7 +17,7 @@ MACHINE = re.compile(
     re.IGNORECASE,
 )
 # Domains of mail providers: sharing one makes nobody a colleague.
-_PROVIDERS = frozenset(
+PROVIDERS = frozenset(
     (
         "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com", "icloud.com", "me.com",
         "aol.com", "gmx.de", "gmx.net", "web.de", "t-online.de", "proton.me", "protonmail.com", "mail.com",
@@ -41,7 +41,7 @@ class Me(msgspec.Struct, frozen=True):
     @property
     def domains(self) -> frozenset[str]:
         """The user's own companies."""
-        return frozenset(e.rpartition("@")[2] for e in self.emails) - _PROVIDERS
+        return frozenset(e.rpartition("@")[2] for e in self.emails) - PROVIDERS
 
 
 class Circle(msgspec.Struct, frozen=True):

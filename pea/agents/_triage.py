@@ -18,6 +18,7 @@ import msgspec
 from pea.agents._asks import REMEMBERED, Asks, is_request, said_to_reader
 from pea.agents._asks import read as read_asks
 from pea.agents._deadlines import Deadline, find_deadline
+from pea.agents._feedback import FLIPS, NOTHING, Learned, features_of
 from pea.agents._mail_views import Reason, Unanswered, Waiting
 from pea.agents._people import Circle, Me, is_machine, is_mine
 from pea.workspace.mail import Message, Thread, when
@@ -69,6 +70,7 @@ def rank(
     now: datetime,
     since: datetime,
     *,
+    learned: Learned = NOTHING,
     budget_s: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ranking:
@@ -97,12 +99,12 @@ def rank(
             unanswered += _unanswered(thread, last, me, now)
         elif "replied" in last.flags:
             counts["answered"] += 1
-        elif is_machine(last) and "flagged" not in last.flags:
+        elif is_machine(last) and "flagged" not in last.flags and not _heard(last, learned):
             counts["bulk"] += 1
         elif clock() > until:
             counts["unweighed"] += 1
         else:
-            kind, item = _weigh(thread, present, me, people, now)
+            kind, item = _weigh(thread, present, me, people, now, learned)
             {"answer": answer, "read": reading, "doubt": suspicious}[kind].append(item)
     for items in (answer, reading, suspicious):
         items.sort(key=lambda item: (-item.score, item.due or date.max, item.message_id))
@@ -110,7 +112,13 @@ def rank(
     return Ranking(tuple(answer), tuple(reading), tuple(suspicious), tuple(unanswered), **counts)
 
 
-def _weigh(thread: Thread, present: list[Message], me: Me, people: Circle, now: datetime) -> tuple[str, Waiting]:
+def _heard(message: Message, learned: Learned) -> bool:
+    return message.sender is not None and learned.hears(message.sender.email)
+
+
+def _weigh(
+    thread: Thread, present: list[Message], me: Me, people: Circle, now: datetime, learned: Learned
+) -> tuple[str, Waiting]:
     """What a conversation wants whose newest mail is not the user's (answer, read or doubt), and its points."""
     mine = max((i for i, m in enumerate(present) if is_mine(m, me)), default=-1)
     theirs = present[mine + 1 :]
@@ -149,6 +157,16 @@ def _weigh(thread: Thread, present: list[Message], me: Me, people: Circle, now: 
         "",
         len(present),
     )
+    taught = learned.of(features_of(thread.id, item))
+    if taught:
+        item = msgspec.structs.replace(
+            item,
+            score=item.score + sum(reason.points for reason in taught),
+            reasons=tuple(sorted((*item.reasons, *taught), key=lambda reason: -abs(reason.points))),
+        )
+        shift = sum(reason.points for reason in taught)
+        waits = (waits and shift > -FLIPS) or (shift >= FLIPS and not is_machine(message))
+    # What looks like a trap stays one, whatever was learned of its sender.
     return "doubt" if doubt else "answer" if waits else "read", item
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from pea import Context, InputError, Settings, capability
+from pea.agents._letter_views import Correction, Draft, Formality, Intent, Promises, Wanted
 from pea.agents._mail_servers import MailServers
 from pea.agents._mail_views import ThreadView, Triage
 from pea.agents._servers import offline, offline_version
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 WINDOW_DAYS = 60  # conversations that rested longer are not asked for unless `since` says so
 READING_SHARE = 0.6  # of the time left may be spent on reading new mail before answering
 MAX_READING_S = 10.0
+
+Point = Annotated[str, msgspec.Meta(max_length=2_000)]
 
 
 class Communication(MailServers):
@@ -52,9 +55,7 @@ class Communication(MailServers):
     ) -> Triage:
         """Say which mails need an answer, from whom and by when, with the reason for each rank."""
         now = ctx.now()
-        first = since or (now - timedelta(days=WINDOW_DAYS)).date()
-        if first > now.date():
-            raise InputError(f"{first} lies ahead", where="since", fix="give a day that has been")
+        first = _since(since, now)
         inbox = await self._read(ctx)
         found = await ctx.compute(inbox.triage, limit, first, now)
         notes = tuple(f"{note.path}: {note.reason}" for note in offline(ctx.settings, *self.kinds))
@@ -69,6 +70,60 @@ class Communication(MailServers):
         inbox = await self._read(ctx)
         return await ctx.compute(inbox.thread, message, ctx.now())
 
+    @capability("communication.promises", timeout="10s", cache="15m")
+    async def promises(self, ctx: Context, since: date | None = None) -> Promises:
+        """What you and others promised and have not kept yet, and which questions wait, in their own sentences."""
+        now = ctx.now()
+        first = _since(since, now)
+        return await ctx.compute((await self._read(ctx)).promises, first, now)
+
+    @capability("communication.draft", timeout="10s", idempotent=True)
+    async def draft(
+        self,
+        ctx: Context,
+        message: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)],
+        intent: Intent = "answer",
+        points: Annotated[tuple[Point, ...], msgspec.Meta(max_length=20)] = (),
+        by: Annotated[str, msgspec.Meta(max_length=60)] = "",
+        formality: Formality | None = None,
+    ) -> Draft:
+        """Draft a reply from templates, in the mail's language and your tone with this person; nothing is sent.
+
+        ``message`` is a message id or a subject, ``points`` are what you say (to the questions in turn, with intent
+        ``answer``), ``by`` is the day you promise.
+        """
+        inbox = await self._read(ctx)
+        return await ctx.compute(inbox.draft, message, intent, points, by, formality)
+
+    @capability("communication.feedback", timeout="10s")
+    async def feedback(
+        self,
+        ctx: Context,
+        message: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)],
+        wanted: Wanted,
+    ) -> Correction:
+        """Correct the triage: a conversation, and what is like it, ranks higher or lower, or needs an answer or not.
+
+        What it teaches shows among the reasons of later ranks; `communication.corrections` lists it, and
+        `communication.undo` takes it back.
+        """
+        inbox = await self._read(ctx)
+        correction = await ctx.compute(inbox.correct, message, wanted, ctx.now())
+        await ctx.emit("triage-corrected", wanted=wanted)
+        return correction
+
+    @capability("communication.corrections", timeout="10s", idempotent=True)
+    async def corrections(self, ctx: Context) -> tuple[Correction, ...]:
+        """What you corrected in the triage, the newest first, undone ones included."""
+        return tuple(await ctx.compute((await self._read(ctx)).corrections))
+
+    @capability("communication.undo", timeout="10s", idempotent=True)
+    async def undo(self, ctx: Context, correction: Annotated[int, msgspec.Meta(ge=1)]) -> Correction:
+        """Take a correction of the triage back, by its number: ranks are then as if it had never been made."""
+        undone = await ctx.compute((await self._read(ctx)).undo, correction)
+        await ctx.emit("triage-corrected", wanted="undone")
+        return undone
+
     async def _read(self, ctx: Context) -> Inbox:
         """The mail, read as far as the time allows."""
         async with self._opening:
@@ -78,6 +133,13 @@ class Communication(MailServers):
         with ctx.step("mail.read"):
             await ctx.compute(inbox.refresh, min(MAX_READING_S, max(0.0, READING_SHARE * ctx.remaining_s)))
         return inbox
+
+
+def _since(since: date | None, now: datetime) -> date:
+    first = since or (now - timedelta(days=WINDOW_DAYS)).date()
+    if first > now.date():
+        raise InputError(f"{first} lies ahead", where="since", fix="give a day that has been")
+    return first
 
 
 def _open(settings: Settings) -> Inbox:
