@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from pea.cache import Activity, ActivityStats
+from pea.service.access.scopes import Scope
 from pea.service.json_answer import json_answer
 from pea.service.operation import Answer, Operation
 from pea.service.query import read_query
@@ -48,6 +49,7 @@ ROUTES = (
         handler=show,
         name="getActivity",
         tag="activity",
+        scope=Scope.READ,
         summary="Show what agents wrote down, the latest first",
         query=ActivityQuery,
         answers={200: Answer("The activities.", ActivitiesJson)},

@@ -10,7 +10,9 @@ from aiohttp import web
 from msgspec import Meta
 
 from pea.runtime import AgentRecord, AgentState, Capability, Health, Runtime
+from pea.runtime.agreement import Record, Standing
 from pea.runtime.policy import BreakerState, BreakerView
+from pea.service.access.scopes import Scope
 from pea.service.json_answer import json_answer
 from pea.service.operation import Answer, Header, Operation
 from pea.service.schemas import input_and_output
@@ -52,8 +54,25 @@ class BreakerJson(msgspec.Struct, frozen=True, kw_only=True):
     retry_in_ms: Milliseconds
 
 
+class VotesJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A voter's record in rounds of agreement since the start; ``undecided`` are its votes in rounds without decision.
+
+    ``agreement_rate`` is agreed beside agreed and dissented, null before the first.
+    """
+
+    agreed: int
+    dissented: int
+    failed: int
+    unheard: int
+    undecided: int
+    agreement_rate: Annotated[float, Meta(ge=0, le=1)] | None
+
+
 class ReplicaJson(msgspec.Struct, frozen=True, kw_only=True):
-    """One of an agent's instances. ``calls``, ``outstanding`` and ``latency_ms`` are what the choice goes by."""
+    """One of an agent's instances. ``calls``, ``outstanding`` and ``latency_ms`` are what the choice goes by.
+
+    ``votes`` is null until it was asked for a vote.
+    """
 
     replica: int
     state: AgentState
@@ -61,12 +80,14 @@ class ReplicaJson(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     outstanding: int
     latency_ms: Milliseconds
+    votes: VotesJson | None
 
 
 class AgentJson(msgspec.Struct, frozen=True, kw_only=True):
     """An agent. ``reason`` says why it is not in service; ``figures`` is null until it was called.
 
     ``breakers`` has those of its capabilities that were called, ``replicas`` is empty for an agent of one instance.
+    ``votes`` is its own record as an independent voter, ``agreement`` how rounds among its replicas went.
     """
 
     name: str
@@ -80,6 +101,8 @@ class AgentJson(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int
     replicas: list[ReplicaJson]
     breakers: list[BreakerJson]
+    votes: VotesJson | None
+    agreement: list[Standing]
 
 
 class AgentDetail(AgentJson, frozen=True, kw_only=True):
@@ -164,7 +187,11 @@ def _capability(capability: Capability, state: State) -> CapabilityJson:
 
 
 def _common(runtime: Runtime, record: AgentRecord, health: Health) -> dict[str, Any]:
+    records = runtime.dispatcher.panels.records
+    standings = [records.standing(name) for name in record.capabilities]
     return {
+        "votes": _votes(records.of(record.name).get(None)),
+        "agreement": [one for one in standings if one is not None],
         "restarts": 0 if runtime.supervisor is None else runtime.supervisor.restarts(record.name),
         "replicas": _replicas(runtime, record) if record.replicas > 1 else [],
         "breakers": [_breaker(view) for view in runtime.dispatcher.breakers(record.name)],
@@ -192,6 +219,7 @@ def _breaker(view: BreakerView) -> BreakerJson:
 
 def _replicas(runtime: Runtime, record: AgentRecord) -> list[ReplicaJson]:
     """Each replica with its load over all capabilities; its latency is that of the slowest of them."""
+    votes = runtime.dispatcher.panels.records.of(record.name)
     loads = [load for name in record.capabilities for load in runtime.dispatcher.loads().get(name, ())]
     shown: list[ReplicaJson] = []
     for number, (state, reason) in enumerate(runtime.directory.states(record.name), 1):
@@ -204,9 +232,16 @@ def _replicas(runtime: Runtime, record: AgentRecord) -> list[ReplicaJson]:
                 calls=sum(load.calls for load in own),
                 outstanding=sum(load.outstanding for load in own),
                 latency_ms=_ms(max((load.latency_s for load in own), default=0.0)),
+                votes=_votes(votes.get(number)),
             )
         )
     return shown
+
+
+def _votes(record: Record | None) -> VotesJson | None:
+    if record is None:
+        return None
+    return VotesJson(agreement_rate=record.agreement_rate, **msgspec.structs.asdict(record))
 
 
 def _figures(found: CallFigures) -> Figures:
@@ -233,6 +268,7 @@ ROUTES = (
         handler=listing,
         name="listAgents",
         tag="agents",
+        scope=Scope.READ,
         summary="List agents with state, health and figures",
         answers={200: Answer("All agents.", AgentList)},
     ),
@@ -242,6 +278,7 @@ ROUTES = (
         handler=show,
         name="getAgent",
         tag="agents",
+        scope=Scope.READ,
         summary="Show an agent with figures by capability",
         parameters={"name": Header("name", "The agent's name.", {"type": "string", "minLength": 1})},
         answers={200: Answer("The agent.", AgentDetail)},
@@ -253,6 +290,7 @@ ROUTES = (
         handler=capabilities,
         name="listCapabilities",
         tag="agents",
+        scope=Scope.READ,
         summary="List what can be asked, with JSON schemas",
         answers={200: Answer("All capabilities.", CapabilityList)},
     ),

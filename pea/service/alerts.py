@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from pea.config import Seconds
 from pea.errors import InputError
 from pea.runtime.task import timestamp
+from pea.service.access.scopes import Scope
 from pea.service.alerts_detector import DETECTOR, detector_of
 from pea.service.body import read_json
 from pea.service.fields import misfit
@@ -258,6 +259,7 @@ ROUTES = (
         handler=listing,
         name="listAlerts",
         tag="alerts",
+        scope=Scope.READ,
         summary="List what is wrong, with likely causes and traces",
         answers={200: Answer("The alerts.", AlertList)},
         query=AlertQuery,
@@ -268,6 +270,7 @@ ROUTES = (
         handler=silence,
         name="silenceAlert",
         tag="alerts",
+        scope=Scope.ADMIN,
         summary="Tell nobody of an alert for a while",
         parameters=ALERT_ID,
         body=SilenceRequest,
@@ -280,6 +283,7 @@ ROUTES = (
         handler=rules,
         name="listRules",
         tag="alerts",
+        scope=Scope.READ,
         summary="List the alert rules in use, and what is wrong with newer ones",
         answers={200: Answer("The rules.", RuleList)},
     ),

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from pea.runtime import Runtime
 from pea.runtime.task import Priority, timestamp
+from pea.service.access.scopes import Scope
 from pea.service.alerts_detector import DETECTOR, detector_of
 from pea.service.json_answer import json_answer
 from pea.service.operation import Answer, Operation
@@ -163,6 +164,7 @@ ROUTES = (
         handler=standing,
         name="readSla",
         tag="alerts",
+        scope=Scope.READ,
         summary="How the service-level objectives stand: met, budget left, burn, incidents",
         answers={200: Answer("The objectives.", SlaJson)},
     ),

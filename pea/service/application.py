@@ -24,10 +24,15 @@ from pea.service import (
     tasks,
     traces,
 )
+from pea.service.access import Scope, login
+from pea.service.access.auditor import Auditor
+from pea.service.access.gate import Gate
+from pea.service.access.guarding import guarded
+from pea.service.access.state import AUDITOR, GATE
 from pea.service.alerts_detector import DETECTOR, Detector
 from pea.service.chronicle import HOLDER, Holder
 from pea.service.dashboard_board import Board
-from pea.service.guard import add_headers, check_host, known_hosts
+from pea.service.guard import Hosts, add_headers, check_host, is_loopback, known_hosts
 from pea.service.json_answer import json_answer
 from pea.service.negotiate import accepts
 from pea.service.openapi import document
@@ -51,6 +56,7 @@ ROUTES = (
     *caches.ROUTES,
     *activity.ROUTES,
     *probes.ROUTES,
+    *login.ROUTES,
 )
 # Interfaces that are described by those who made them, and a stream without an end, which clients cannot be made for.
 OTHERS = (*jaeger.ROUTES, *otlp_in.ROUTES, *stream.ROUTES)
@@ -61,14 +67,17 @@ log = get_logger("pea.service")
 def create_app(runtime: Runtime) -> web.Application:
     """The application that serves a runtime, which may still be starting."""
     settings = runtime.settings.service
+    gate, auditor = Gate(runtime.settings, required=not is_loopback(settings.host)), Auditor(runtime.settings)
     spoken = mcp.routes() if runtime.settings.mcp.on else ()
-    operations = (*ROUTES, *OTHERS, *spoken, *page_routes(), _openapi(runtime))
+    operations = (*ROUTES, *OTHERS, *spoken, *page_routes(), _openapi(runtime, gate))
     untraced = [operation.path for operation in operations if not operation.traced]
+    hosts = known_hosts(settings.host, runtime.settings.access.hosts)
     app = web.Application(
         client_max_size=int(settings.max_body),
-        middlewares=[tracing(runtime.telemetry.tracer, untraced), _answering(known_hosts(settings.host))],
+        middlewares=[tracing(runtime.telemetry.tracer, untraced), _answering(hosts)],
     )
     app[STATE] = State(runtime)
+    app[GATE], app[AUDITOR] = gate, auditor
     app[HOLDER] = Holder()
     mcp.open_gate(app)
     board = app[dashboard.BOARD] = Board(runtime)
@@ -79,12 +88,11 @@ def create_app(runtime: Runtime) -> web.Application:
     app[otlp_in.INGEST] = otlp_in.Ingest(runtime.settings.store)
     app.on_response_prepare.append(add_headers)
     for operation in operations:
-        _add(app.router, operation)
+        _add(app.router, operation, guarded(operation, _checked(operation), gate, auditor))
     return app
 
 
-def _add(router: web.UrlDispatcher, operation: Operation) -> None:
-    handler = _checked(operation)
+def _add(router: web.UrlDispatcher, operation: Operation, handler: Handler) -> None:
     resource = router.add_resource(operation.path)
     resource.add_route(operation.method, handler, expect_handler=_expect)
     # A stream has no length to tell and no end to wait for, so it cannot be asked for its head.
@@ -108,7 +116,7 @@ def _checked(operation: Operation) -> Handler:
     return checked
 
 
-def _answering(hosts: frozenset[str]) -> Middleware:
+def _answering(hosts: Hosts) -> Middleware:
     """The middleware that keeps strangers out and turns every error into a problem."""
 
     @web.middleware
@@ -142,11 +150,11 @@ async def _expect(request: web.Request) -> None:
         request.writer.output_size = 0  # the answer itself has not begun
 
 
-def _openapi(runtime: Runtime) -> Operation:
+def _openapi(runtime: Runtime, gate: Gate) -> Operation:
     async def openapi(request: web.Request) -> web.Response:
         """This interface, as the agents that are installed make it."""
         del request
-        return json_answer(document((*ROUTES, own), runtime.directory.capabilities))
+        return json_answer(document((*ROUTES, own), runtime.directory.capabilities, locked=gate.locked))
 
     own = Operation(
         method="GET",
@@ -157,5 +165,6 @@ def _openapi(runtime: Runtime) -> Operation:
         summary="This interface as OpenAPI 3.1",
         answers={200: Answer("The document.", dict)},
         traced=False,
+        scope=Scope.READ,
     )
     return own

@@ -11,6 +11,7 @@ from msgspec import Meta
 from pea.cache import NamespaceStats, TierStats
 from pea.cache.activity import MOST_KIND
 from pea.errors import InputError
+from pea.service.access.scopes import Scope
 from pea.service.body import read_json
 from pea.service.fields import misfit
 from pea.service.json_answer import json_answer
@@ -120,6 +121,7 @@ ROUTES = (
         handler=show,
         name="getCaches",
         tag="caches",
+        scope=Scope.READ,
         summary="Show every cache tier with hits, bytes and evictions",
         answers={200: Answer("The caches.", CachesJson)},
     ),
@@ -129,6 +131,7 @@ ROUTES = (
         handler=tell,
         name="tellEvent",
         tag="caches",
+        scope=Scope.SUBMIT,
         summary="Tell that something happened, so that what depends on it is dropped",
         description="Which entries an event makes stale is configured in `cache.invalidation`.",
         body=CacheEvent,
@@ -141,6 +144,7 @@ ROUTES = (
         handler=drop,
         name="invalidateCaches",
         tag="caches",
+        scope=Scope.ADMIN,
         summary="Drop what a pattern or tag names",
         body=CachePattern,
         answers={200: Answer("What was dropped.", Dropped)},

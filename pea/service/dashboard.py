@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 
+from pea.service.access.scopes import Scope
 from pea.service.dashboard_board import Board
 from pea.service.dashboard_json import Dashboard
 from pea.service.json_answer import json_answer
@@ -37,6 +38,7 @@ ROUTES = (
         handler=show,
         name="getDashboard",
         tag="dashboard",
+        scope=Scope.READ,
         summary="Everything that the live page shows",
         answers={200: Answer("The dashboard.", Dashboard)},
         query=DashboardQuery,

@@ -7,13 +7,15 @@ header must name this machine.
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
+import msgspec
 from aiohttp import web
 from multidict import istr
 
-from pea.errors import ConfigError
 from pea.service.refusals import Misdirected
 
 HEADERS = {
@@ -28,33 +30,40 @@ HEADERS = {
 _HEADERS = tuple((istr(name), value) for name, value in HEADERS.items())  # istr: looked up without folding case again
 
 
-def require_loopback(host: str) -> None:
-    """Raise ConfigError unless ``host`` is this machine alone.
+class Hosts(msgspec.Struct, frozen=True):
+    """The names under which a service may be addressed, as they stand in a Host header, without port."""
 
-    On any other address everyone who can reach it could submit tasks and read answers; that takes tokens.
-    """
-    if host == "localhost" or (_is_address(host) and ip_address(host).is_loopback):
-        return
-    raise ConfigError(
-        f"{host or 'every address'!r} can be reached from other machines, and this version has no access tokens",
-        where="service.host",
-        fix="use 127.0.0.1, ::1 or localhost, and reach it from elsewhere through an SSH tunnel",
-    )
+    names: frozenset[str]
+    addresses: bool  # whether any IP address will do: a name can be pointed at this machine, an address cannot
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names or (self.addresses and _address(name.strip("[]")) is not None)
 
 
-def known_hosts(host: str) -> frozenset[str]:
-    """The names under which a service on ``host`` may be addressed, as they stand in a Host header, without port."""
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine alone. On any other address tokens are needed."""
+    address = _address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def known_hosts(host: str, others: Iterable[str] = ()) -> Hosts:
+    """The names of a service that listens on ``host``: its own, this machine's, and ``others`` from the settings."""
     own = f"[{host}]" if ":" in host else host
-    return frozenset({"localhost", "127.0.0.1", "[::1]", own.lower()})
+    names = {"localhost", "127.0.0.1", "[::1]", own.lower(), *(other.lower() for other in others)} - {""}
+    if not is_loopback(host):
+        names.add(socket.gethostname().lower())
+    return Hosts(frozenset(names), addresses=not is_loopback(host))
 
 
-def check_host(request: web.Request, known: frozenset[str]) -> None:
+def check_host(request: web.Request, known: Hosts) -> None:
     """Raise Misdirected when the Host header names another host."""
     given = request.headers.get("Host")
     if given is None:
         return  # HTTP/1.0, which no browser speaks; in HTTP/1.1 the parser insists on it
-    if _name(given) not in known:
-        raise Misdirected(f"this is not {given!a}", where="Host", fix=f"use {', '.join(sorted(known))}")
+    if _name(given) in known:
+        return
+    fix = f"use {', '.join(sorted(known.names))}, or add the name to access.hosts"
+    raise Misdirected(f"this is not {given!a}", where="Host", fix=fix)
 
 
 @lru_cache(maxsize=64)
@@ -71,9 +80,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         headers.setdefault(name, value)
 
 
-def _is_address(host: str) -> bool:
+def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(host)
+        return ip_address(host)
     except ValueError:
-        return False
-    return True
+        return None

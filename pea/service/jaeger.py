@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from pea.service.access.scopes import Scope
 from pea.service.chronicle import chronicle_of
 from pea.service.jaeger_metrics import CALLS, ERRORS, MIN_STEP_MS, Family, latencies, metric_family, window_of
 from pea.service.jaeger_otlp import orphan_count, otlp_traces, summary
@@ -250,6 +251,7 @@ def _get(path: str, handler: Handler, name: str, summary: str, *problems: int, *
         handler=handler,
         name=name,
         tag="jaeger",
+        scope=Scope.READ,
         summary=summary,
         description="In the shape of Jaeger's query API, errors too; its parameters are read as Jaeger reads them."
         f" Where its shape cannot say that a search stopped early, the header {WARNING} does.",

@@ -16,6 +16,7 @@ from opentelemetry import context as otel_context
 
 from pea.errors import MissingExtra, ShuttingDown
 from pea.mcp.scope import SCOPE_CONTEXT
+from pea.service.access.scopes import Scope
 from pea.service.body import read_json
 from pea.service.guard import known_hosts
 from pea.service.operation import EVENT_STREAM, Answer, Operation
@@ -194,6 +195,7 @@ def routes() -> tuple[Operation, ...]:
             handler=speak,
             name=f"{method.lower()}Mcp",
             tag="mcp",
+            scope=Scope.SUBMIT,
             summary=summary,
             answers={200: Answer("Messages of the protocol.", media=EVENT_STREAM)},
             media=EVENT_STREAM if method == hdrs.METH_GET else None,

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pea.runtime import Capability
+from pea.service.access.scopes import Scope
 from pea.service.operation import EVENT_STREAM, Answer, Header, Operation
 from pea.service.problems import MEDIA, Problem
 from pea.service.schemas import accepts_nothing, component_name, input_components
@@ -18,11 +19,17 @@ from pea.version import __version__
 REF = "#/components/schemas/"
 EVERYWHERE = (400, 421, 500, 503)  # a malformed request, a foreign host, a fault, and a service that starts or stops
 
+SCHEME = "bearer"
+SAFE = ("GET", "HEAD")
+_BEARER = {"type": "http", "scheme": "bearer", "description": "A token that `pea tokens add` printed."}
+
 JsonObject = dict[str, Any]
 
 
-def document(routes: Sequence[Operation], capabilities: Mapping[str, Capability]) -> JsonObject:
-    """The document for these routes and capabilities."""
+def document(
+    routes: Sequence[Operation], capabilities: Mapping[str, Capability], *, locked: bool = False
+) -> JsonObject:
+    """The document for these routes and capabilities, of a service that asks for tokens when it is ``locked``."""
     bodies = [answer.body for route in routes for answer in route.answers.values() if answer.body is not None]
     bodies += [route.body for route in routes if route.body is not None]
     bodies = list(dict.fromkeys([Problem, *bodies]))
@@ -30,8 +37,8 @@ def document(routes: Sequence[Operation], capabilities: Mapping[str, Capability]
     of_type = dict(zip(bodies, schemas, strict=True))
     paths: JsonObject = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, of_type)
-    return {
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, of_type, locked=locked)
+    found: JsonObject = {
         "openapi": "3.1.0",
         "info": {
             "title": "PEA",
@@ -43,9 +50,12 @@ def document(routes: Sequence[Operation], capabilities: Mapping[str, Capability]
         "paths": paths,
         "components": {"schemas": {**components, **_submissions(capabilities)}},
     }
+    if locked:
+        found["components"]["securitySchemes"] = {SCHEME: _BEARER}
+    return found
 
 
-def _operation(route: Operation, of_type: Mapping[Any, JsonObject]) -> JsonObject:
+def _operation(route: Operation, of_type: Mapping[Any, JsonObject], *, locked: bool) -> JsonObject:
     found: JsonObject = {
         "operationId": route.name,
         "tags": [route.tag],
@@ -62,12 +72,23 @@ def _operation(route: Operation, of_type: Mapping[Any, JsonObject]) -> JsonObjec
     if route.body is not None:
         found["requestBody"] = {"required": True, "content": {"application/json": {"schema": of_type[route.body]}}}
     negotiated = (406,) if route.media is not None else ()
-    for status in sorted({*EVERYWHERE, *route.problems, *negotiated}):
+    for status in sorted({*EVERYWHERE, *route.problems, *negotiated, *_guarded(route, locked=locked)}):
         found["responses"][str(status)] = {
             "description": HTTPStatus(status).phrase,
             "content": {MEDIA: {"schema": of_type[Problem]}},
         }
+    if locked and route.scope is not Scope.PUBLIC:
+        wanted = route.scope or Scope.ADMIN
+        found["security"] = [{SCHEME: []}]
+        found["x-scope"] = wanted
+        found["description"] = f"{found.get('description', '')} Takes a token with scope `{wanted}`.".strip()
     return found
+
+
+def _guarded(route: Operation, *, locked: bool) -> set[int]:
+    """The statuses of what stands before a handler: another site's page, and a token that is missing or too small."""
+    found = {403} if route.method not in SAFE else set()
+    return found | {401, 403, 429} if locked and route.scope is not Scope.PUBLIC else found
 
 
 def _answer(answer: Answer, of_type: Mapping[Any, JsonObject]) -> JsonObject:

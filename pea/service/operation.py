@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from pea.service.access.scopes import Scope
 from pea.service.query import NoQuery
 
 JSON = "application/json"
@@ -58,4 +59,5 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     body: type[msgspec.Struct] | None = None  # what is sent, as JSON
     problems: tuple[int, ...] = ()
     traced: bool = True
+    scope: Scope | None = None  # None: nobody has decided; it takes admin, and a test refuses it
     media: str | None = JSON  # what Accept is held against; None: nothing is, and the query is the handler's own affair

@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import web
 
 from pea.config import StoreSettings
+from pea.service.access.scopes import Scope
 from pea.service.chronicle import chronicle_of
 from pea.service.operation import Answer, Header, Operation
 from pea.store.otlp import BadBody, Limits, SpanReader, inflate, metric_samples, preload
@@ -213,6 +214,7 @@ ROUTES = (
         handler=take_traces,
         name="ingestTraces",
         tag="otlp",
+        scope=Scope.INGEST,
         summary="Take spans by OTLP, in protobuf or JSON",
         headers=(_ENCODING,),
         answers={200: _TAKEN},
@@ -226,6 +228,7 @@ ROUTES = (
         handler=take_metrics,
         name="ingestMetrics",
         tag="otlp",
+        scope=Scope.INGEST,
         summary="Take metrics by OTLP, in protobuf or JSON",
         headers=(_ENCODING,),
         answers={200: _TAKEN},

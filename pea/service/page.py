@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from aiohttp import web
 
+from pea.service.access.scopes import Scope
 from pea.service.operation import Answer, Operation
 
 CONTENT_SECURITY_POLICY = (
@@ -15,7 +16,7 @@ CONTENT_SECURITY_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
 
-_PAGES = {"/": "index.html", "/traces": "traces.html", "/traces/{trace_id}": "trace.html"}
+_PAGES = {"/": "index.html", "/login": "login.html", "/traces": "traces.html", "/traces/{trace_id}": "trace.html"}
 _MEDIA = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -42,6 +43,7 @@ def _serve(path: str, name: str, media: str) -> Operation:
         handler=send,
         name=f"page.{name}",
         tag="page",
+        scope=Scope.PUBLIC,
         summary="The live pages",
         answers={200: Answer("The file.", media=media)},
         traced=False,

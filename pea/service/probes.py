@@ -10,6 +10,8 @@ from aiohttp import web
 from pea.errors import ShuttingDown
 from pea.runtime import AgentState
 from pea.service import problems
+from pea.service.access.gate import caller_of
+from pea.service.access.scopes import Scope
 from pea.service.json_answer import json_answer
 from pea.service.operation import Answer, Header, Operation
 from pea.service.problems import KINDS, Kind
@@ -17,6 +19,7 @@ from pea.service.refusals import NoSuchRoute, NotReady
 from pea.service.state import STATE
 
 PLAIN = "text/plain"
+_WHY = "with a token of scope read this says why"
 OPEN_METRICS = "application/openmetrics-text"
 
 
@@ -45,11 +48,14 @@ async def readyz(request: web.Request) -> web.Response:
     """Whether the service should get requests; 503 with the reasons when it should not."""
     state = request.app[STATE]
     reasons = state.unready()
+    told = caller_of(request).may(Scope.READ)  # why an agent failed may name files and hosts
     if reasons:
         error = ShuttingDown if state.stopping else NotReady
+        if not told:
+            return problems.answer(error("it takes no tasks now", fix=_WHY), request.rel_url.raw_path)
         return problems.answer(error("; ".join(reasons)), request.rel_url.raw_path, reasons=reasons)
     records = list(state.runtime.directory.records)
-    out = {r.name: r.reason or r.state.value for r in records if r.state is not AgentState.READY}
+    out = {r.name: (r.reason if told else None) or r.state.value for r in records if r.state is not AgentState.READY}
     started_s = state.runtime.started_s or 0.0
     return json_answer(Ready(agents=len(records) - len(out), unavailable=out, started_ms=round(started_s * 1e3, 1)))
 
@@ -77,6 +83,7 @@ ROUTES = (
         handler=healthz,
         name="healthz",
         tag="operation",
+        scope=Scope.PUBLIC,
         summary="Whether the process is alive",
         answers={200: Answer("It is.", Alive)},
         traced=False,
@@ -88,6 +95,7 @@ ROUTES = (
         handler=readyz,
         name="readyz",
         tag="operation",
+        scope=Scope.PUBLIC,
         summary="Whether the service takes tasks",
         answers={200: Answer("It does.", Ready)},
         traced=False,
@@ -99,6 +107,7 @@ ROUTES = (
         handler=metrics,
         name="metrics",
         tag="operation",
+        scope=Scope.READ,
         summary="Metrics in Prometheus text, or OpenMetrics with trace exemplars when Accept asks for it",
         answers={200: Answer("All series.", media=PLAIN)},
         traced=False,
@@ -110,6 +119,7 @@ ROUTES = (
         handler=problem,
         name="getProblem",
         tag="operation",
+        scope=Scope.PUBLIC,
         summary="What a kind of problem means",
         parameters={"code": Header("code", "The last part of a problem's type.", {"enum": sorted(KINDS)})},
         answers={200: Answer("The kind of problem.", Kind)},

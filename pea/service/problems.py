@@ -62,6 +62,7 @@ _STATUS: tuple[tuple[type[errors.PeaError], int, str], ...] = (
     (errors.Overloaded, 429, "Too much work is waiting"),
     (errors.CircuitOpen, 503, "The capability keeps failing and is left alone"),
     (errors.WorkerFailed, 500, "A job in a worker process was ended"),
+    (errors.Disagreement, 502, "Those who were asked do not agree"),
     (errors.ShuttingDown, 503, "The service is shutting down"),
     (errors.JournalUnavailable, 503, "Nothing can be promised now"),
     (errors.Conflict, 409, "That contradicts how things stand"),
@@ -69,6 +70,9 @@ _STATUS: tuple[tuple[type[errors.PeaError], int, str], ...] = (
     (refusals.MalformedRequest, 400, "The request is not HTTP"),
     (refusals.MalformedJson, 400, "The body is not JSON"),
     (refusals.BadParameter, 400, "A parameter has a wrong value"),
+    (refusals.Unauthorised, 401, "A token is needed"),
+    (refusals.Forbidden, 403, "The token does not reach this far"),
+    (refusals.CrossOrigin, 403, "Another site's page asks"),
     (refusals.NoSuchRoute, 404, "Nothing is here"),
     (refusals.UnknownAlert, 404, "No such alert"),
     (refusals.UnknownTrace, 404, "No such trace"),
@@ -78,6 +82,7 @@ _STATUS: tuple[tuple[type[errors.PeaError], int, str], ...] = (
     (refusals.BodyTooLarge, 413, "The body is too large"),
     (refusals.UnsupportedMedia, 415, "The body is of a type that is not read here"),
     (refusals.Misdirected, 421, "The request is for another host"),
+    (refusals.AuditUnavailable, 503, "Nothing may be changed now"),
     (refusals.NotReady, 503, "The service is not ready"),
 )
 

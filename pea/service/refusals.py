@@ -89,6 +89,31 @@ class Misdirected(Refusal):
     code = "misdirected_request"
 
 
+class CrossOrigin(Refusal):
+    """A browser says that a page of another site sent this; only PEA's own pages may change something."""
+
+    code = "cross_origin"
+
+
+class Unauthorised(Refusal):
+    """The request shows no token or login that is valid, and this service or route takes one."""
+
+    code = "unauthorised"
+
+
+class Forbidden(Refusal):
+    """The token is valid and has not the scope that the route takes; `pea tokens list` shows what it has."""
+
+    code = "forbidden"
+
+
+class AuditUnavailable(Refusal):
+    """The audit log cannot be written, so nothing may be changed; reading still works. Its disk may be full."""
+
+    code = "audit_unavailable"
+    retryable = True
+
+
 class NotReady(Refusal):
     """The agents are still starting, or none of them can serve."""
 

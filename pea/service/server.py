@@ -12,13 +12,13 @@ from aiohttp import web
 
 from pea.errors import ConfigError
 from pea.runtime import Runtime
+from pea.service.access.state import AUDITOR, GATE
 from pea.service.alerts import on_the_board
 from pea.service.alerts_detector import DETECTOR
 from pea.service.application import create_app
 from pea.service.chronicle import HOLDER
 from pea.service.connection import Runner
 from pea.service.dashboard import BOARD
-from pea.service.guard import require_loopback
 from pea.service.state import STATE
 from pea.telemetry import get_logger
 
@@ -69,7 +69,12 @@ class Service:
         Raises ConfigError when the address cannot be used, or may not be.
         """
         settings = self.runtime.settings.service
-        require_loopback(settings.host)
+        self.app[GATE].open()
+        try:
+            await self.app[AUDITOR].open()
+        except ConfigError:
+            await self.app[GATE].close()
+            raise
         self.runtime.telemetry.start()
         self.app[HOLDER].open(self.runtime.settings, self.runtime.telemetry)
         self.app[BOARD].attach(self.app[HOLDER])
@@ -79,6 +84,7 @@ class Service:
             await web.TCPSite(self._runner, settings.host, settings.port, backlog=BACKLOG).start()
         except OSError as error:
             await self._runner.cleanup()
+            await self._shut()
             await self.app[HOLDER].close()
             raise ConfigError(
                 f"{settings.host}:{settings.port} cannot be bound: {error.strerror or error}",
@@ -156,6 +162,12 @@ class Service:
         if self.runtime.ready:
             await self.runtime.scheduler.close(grace)
         await self._runner.cleanup()
+        await self._shut()
         await self.app[DETECTOR].close()
         await self.runtime.close(grace)
         await self.app[HOLDER].close()
+
+    async def _shut(self) -> None:
+        """Let nobody in any more, and end the audit log."""
+        await self.app[GATE].close()
+        await self.app[AUDITOR].close()

@@ -17,6 +17,7 @@ import msgspec
 from aiohttp import web
 
 from pea.errors import Overloaded
+from pea.service.access.scopes import Scope
 from pea.service.dashboard import DashboardQuery
 from pea.service.dashboard_board import Board
 from pea.service.dashboard_json import Dashboard
@@ -169,6 +170,7 @@ ROUTES = (
         handler=stream,
         name="streamDashboard",
         tag="dashboard",
+        scope=Scope.READ,
         summary="Follow the dashboard",
         description=(
             "Server-sent events: `snapshot` has every part of the dashboard by name, `delta` those that changed "

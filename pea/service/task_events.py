@@ -10,6 +10,7 @@ from aiohttp import web
 
 from pea.errors import Overloaded
 from pea.runtime import TaskEvent
+from pea.service.access.scopes import Scope
 from pea.service.operation import EVENT_STREAM, Answer, Header, Operation
 from pea.service.refusals import BadParameter
 from pea.service.state import MAX_STREAMS, STATE, State
@@ -105,6 +106,7 @@ ROUTES = (
         handler=stream,
         name="streamTaskEvents",
         tag="tasks",
+        scope=Scope.READ,
         summary="Follow a task",
         description="Server-sent events: `event` is the task's new status, `data` a TaskEventJson, `id` counts from 1.",
         parameters=TASK_ID,

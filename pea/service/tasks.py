@@ -12,6 +12,7 @@ from aiohttp import web
 from pea.errors import InputError
 from pea.runtime.scheduler import Scheduler
 from pea.runtime.task import Decision, Priority
+from pea.service.access.scopes import Scope
 from pea.service.body import read_json
 from pea.service.fields import misfit
 from pea.service.json_answer import json_answer
@@ -153,6 +154,7 @@ ROUTES = (
         handler=submit,
         name="submitTask",
         tag="tasks",
+        scope=Scope.SUBMIT,
         summary="Submit a task",
         description=(
             "Its trace continues the request's `traceparent`. The answer is 202 with the task as it stands, or 200 "
@@ -184,6 +186,7 @@ ROUTES = (
         handler=listing,
         name="listTasks",
         tag="tasks",
+        scope=Scope.READ,
         summary="List tasks, newest first",
         query=TaskQuery,
         answers={200: Answer("A page of tasks.", TaskPage)},
@@ -194,6 +197,7 @@ ROUTES = (
         handler=show,
         name="getTask",
         tag="tasks",
+        scope=Scope.READ,
         summary="Show a task with its result",
         parameters=TASK_ID,
         answers={200: Answer("The task.", TaskJson)},
@@ -205,6 +209,7 @@ ROUTES = (
         handler=cancel,
         name="cancelTask",
         tag="tasks",
+        scope=Scope.SUBMIT,
         summary="Cancel a task",
         parameters=TASK_ID,
         answers={
@@ -219,6 +224,7 @@ ROUTES = (
         handler=approve,
         name="approveTask",
         tag="tasks",
+        scope=Scope.ADMIN,
         summary="Approve what a task asks for",
         description="Of a task that is `waiting_for_approval`. Saying the same again changes nothing.",
         parameters=TASK_ID,
@@ -235,6 +241,7 @@ ROUTES = (
         handler=reject,
         name="rejectTask",
         tag="tasks",
+        scope=Scope.ADMIN,
         summary="Reject what a task asks for",
         description="Of a task that is `waiting_for_approval`. Saying the same again changes nothing.",
         parameters=TASK_ID,

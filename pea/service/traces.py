@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from pea.service.access.scopes import Scope
 from pea.service.chronicle import chronicle_of
 from pea.service.jaeger_otlp import otlp_traces
 from pea.service.json_answer import json_answer
@@ -117,6 +118,7 @@ ROUTES = (
         handler=listing,
         name="searchTraces",
         tag="traces",
+        scope=Scope.READ,
         summary="Search for traces, newest first",
         answers={200: Answer("What was found.", TraceList)},
         query=TraceQuery,
@@ -128,6 +130,7 @@ ROUTES = (
         handler=show,
         name="getTrace",
         tag="traces",
+        scope=Scope.READ,
         summary="Show a trace: tree, self times, critical path, call graph",
         parameters=TRACE_ID,
         answers={200: Answer("The trace.", TraceJson)},
@@ -140,6 +143,7 @@ ROUTES = (
         handler=otlp,
         name="getTraceOtlp",
         tag="traces",
+        scope=Scope.READ,
         summary="A trace as OTLP/JSON",
         parameters=TRACE_ID,
         answers={200: Answer("A TracesData message.", dict[str, Any])},

@@ -3,13 +3,13 @@
 import pytest
 
 from pea.errors import ConfigError
-from pea.service.guard import HEADERS, require_loopback
+from pea.service.guard import HEADERS, is_loopback, known_hosts
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_this_machine_may_be_bound(host):
     """Loopback needs no tokens."""
-    require_loopback(host)
+    assert is_loopback(host)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.7", "pea.example.org", "localhost.example.org"])
@@ -18,7 +18,25 @@ async def test_other_machines_need_tokens(serve, agents, host):
     with pytest.raises(ConfigError, match="access tokens") as raised:
         async with serve(agents["echo"](), service__host=host):
             pass
-    assert raised.value.where == "service.host"
+    assert raised.value.where == "access.tokens"
+    assert "pea tokens add" in raised.value.fix
+
+
+@pytest.mark.parametrize(
+    ("bound", "given", "known"),
+    [
+        ("0.0.0.0", "192.168.1.7", True),
+        ("::", "[2001:db8::1]", True),
+        ("0.0.0.0", "evil.example", False),
+        ("0.0.0.0", "pea.example.org", True),
+        ("pea.example.org", "pea.example.org", True),
+        ("127.0.0.1", "192.168.1.7", False),
+        ("", "", False),
+    ],
+)
+def test_a_reachable_service_has_more_names(bound, given, known):
+    """Bound to other machines any address will do, which nobody can point elsewhere, and the names that were set."""
+    assert (given in known_hosts(bound, ["PEA.example.org"])) is known
 
 
 @pytest.mark.parametrize(
@@ -65,6 +83,8 @@ async def test_a_form_of_another_site_cannot_submit(site):
     """What a browser sends without asking first is not read; when it asks, it gets no permission."""
     data = {"capability": "echo.say"}
     response, _ = await site.send("POST", "/v1/tasks", data=data, headers={"Origin": "https://evil.example"})
+    assert response.status == 403
+    response, _ = await site.send("POST", "/v1/tasks", data=data)
     assert response.status == 415
     asking = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     response, _ = await site.send("OPTIONS", "/v1/tasks", headers=asking)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-PAGES = ("/", "/traces", f"/traces/{1:032x}")
+PAGES = ("/", "/login", "/traces", f"/traces/{1:032x}")
 
 
 async def test_the_page_and_what_it_loads(site):

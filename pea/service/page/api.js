@@ -1,5 +1,7 @@
 // Requests to the service. Polls ask not to be traced, so that they do not push work out of the recent traces.
 
+import { toLogin } from "/page/session.js";
+
 const TIMEOUT_MS = 10_000;
 
 function untraced() {
@@ -17,6 +19,7 @@ export class Problem extends Error {
 
 async function answer(response) {
   const body = await response.json().catch(() => ({ title: `${response.status} ${response.statusText}` }));
+  if (response.status === 401) toLogin();
   if (!response.ok) throw new Problem({ status: response.status, ...body });
   return body;
 }
