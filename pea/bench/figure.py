@@ -5,8 +5,12 @@ from __future__ import annotations
 import msgspec
 
 
-class Figure(msgspec.Struct, frozen=True):
-    """``value`` in ``unit`` from ``count`` measurements; ``budget`` is the most (``at_least``: the least) allowed."""
+class Figure(msgspec.Struct, frozen=True, tag_field="kind", tag="figure"):
+    """``value`` in ``unit`` from ``count`` measurements; ``budget`` is the most (``at_least``: the least) allowed.
+
+    ``samples`` are the measurements themselves by launch of the suite, where an earlier run may be compared with them;
+    fewer of the unit are better, unless ``at_least``.
+    """
 
     what: str
     value: float
@@ -15,6 +19,7 @@ class Figure(msgspec.Struct, frozen=True):
     budget: float | None = None
     note: str = ""
     at_least: bool = False
+    samples: tuple[tuple[float, ...], ...] = ()
 
     @property
     def passed(self) -> bool | None:

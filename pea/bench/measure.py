@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import msgspec
 
 ROUNDS = 41
 SLICE_S = 0.008
+FEWEST_ROUNDS = 5
+
+_pace: ContextVar[float] = ContextVar("pace", default=1.0)
 
 
 class Contender(msgspec.Struct, frozen=True):
@@ -31,11 +36,12 @@ class Sample(msgspec.Struct, frozen=True):
         return statistics.median(self.per_round)
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, tag_field="kind", tag="line"):
     """One measured figure beside its peer; times in nanoseconds per operation.
 
     ``ratio`` is the median of the rounds' ratios and ``spread`` the range of their middle half, as a part of the ratio.
-    ``budget`` is the highest ratio allowed; without one ``passed`` is None.
+    ``budget`` is the highest ratio allowed; without one ``passed`` is None. ``samples`` are the rounds' ratios by
+    launch of the suite.
     """
 
     what: str
@@ -48,6 +54,26 @@ class Line(msgspec.Struct, frozen=True):
     budget: float | None = None
     passed: bool | None = None
     note: str = ""
+    samples: tuple[tuple[float, ...], ...] = ()
+
+
+class Absent(msgspec.Struct, frozen=True, tag_field="kind", tag="absent"):
+    """A peer that could not be measured beside, and why."""
+
+    what: str
+    peer: str
+    why: str
+    passed: None = None
+
+
+@contextmanager
+def pace(rounds: float) -> Iterator[None]:
+    """Within the block `interleaved` goes through so many times as many rounds as it is told to."""
+    token = _pace.set(rounds)
+    try:
+        yield
+    finally:
+        _pace.reset(token)
 
 
 def interleaved(
@@ -61,6 +87,7 @@ def interleaved(
 
     Each gets about ``slice_s`` seconds a round. ``clock`` gives nanoseconds: `time.process_time_ns` for CPU time.
     """
+    rounds = max(round(rounds * _pace.get()), min(rounds, FEWEST_ROUNDS))
     sizes = {name: _calibrated(contender, slice_s) for name, contender in contenders.items()}
     figures: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
@@ -94,6 +121,7 @@ def line(
         budget=budget,
         passed=None if budget is None else ratio <= budget,
         note=note,
+        samples=(tuple(ratios),),
     )
 
 

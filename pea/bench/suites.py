@@ -2,92 +2,162 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 
+from pea.bench.agents_office import Size
 from pea.bench.figure import Figure
-from pea.bench.measure import Line
+from pea.bench.measure import Absent, Line, pace
+
+Extent = Literal["quick", "whole", "full"]
+EXTENTS: tuple[Extent, ...] = ("quick", "whole", "full")
+QUICK_PACE = 0.2  # of the rounds
+PATIENCE = 4.0  # times as long as expected, and a suite that is not done is stopped
+LEAST_PATIENCE_S = 60.0
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """How a suite is to run: ``quick`` (all of them within two minutes), ``whole`` (fifteen) or ``full``."""
+
+    extent: Extent = "whole"
+    data: Path | None = None
+    minutes: float | None = None
+    kills: int | None = None
+    profile: Path | None = None
 
 
 class Suite(msgspec.Struct, frozen=True):
-    """A function that measures, and what it is about; ``seconds`` is roughly how long it takes on two cores.
+    """A function that measures, and what it is about.
 
-    One that ``takes_data`` is given the folder of public data sets, or None for where they usually are; one that
-    ``takes_minutes`` may be told how long to go on.
+    ``seconds`` is roughly how long it takes on two cores by extent; one without an entry is left out of that extent.
+    It runs in ``launches`` processes of its own, except in a quick run. ``given`` has its keywords by extent. One that
+    ``takes_data`` is given the folder of public data sets, or None for where they usually are; one that
+    ``takes_minutes`` or ``takes_kills`` may be told how long or how often.
     """
 
     name: str
     about: str
     module: str
     function: str
-    seconds: int
+    seconds: Mapping[Extent, float]
+    given: Mapping[Extent, Mapping[str, Any]] = {}
+    launches: int = 1
     takes_data: bool = False
     takes_minutes: bool = False
     takes_kills: bool = False
 
-    def run(self, data: Path | None, minutes: float | None = None, kills: int | None = None) -> Sequence[Line | Figure]:
+    def processes(self, extent: Extent) -> int:
+        """How often it is launched."""
+        return 1 if extent == "quick" else self.launches
+
+    def expected_s(self, ask: Ask) -> float:
+        """Roughly how long it takes, all launches together."""
+        if self.takes_minutes and ask.minutes is not None:
+            return 60 * ask.minutes
+        if self.takes_kills and ask.kills is not None:
+            return 1.5 * ask.kills
+        return self.seconds.get(ask.extent) or max(self.seconds.values())
+
+    def patience_s(self, ask: Ask) -> float:
+        """How long one launch may take before it is given up."""
+        return max(PATIENCE * self.expected_s(ask) / self.processes(ask.extent), LEAST_PATIENCE_S)
+
+    def run(self, ask: Ask) -> Sequence[Line | Figure | Absent]:
         """Measure. Raises ImportError when a peer is not installed, ConfigError when there is no data."""
-        measure: Callable[..., Sequence[Line | Figure]] = getattr(import_module(self.module), self.function)
-        if self.takes_minutes and minutes is not None:
-            return measure(minutes)
-        if self.takes_kills:
-            return measure(kills)
-        return measure(data) if self.takes_data else measure()
+        measure: Callable[..., Sequence[Line | Figure | Absent]] = getattr(import_module(self.module), self.function)
+        given = dict(self.given.get(ask.extent, {}))
+        if self.takes_data:
+            given["data"] = ask.data
+        if self.takes_minutes and ask.minutes is not None:
+            given["minutes"] = ask.minutes
+        if self.takes_kills and ask.kills is not None:
+            given["kills"] = ask.kills
+        with pace(QUICK_PACE if ask.extent == "quick" else 1 / self.processes(ask.extent)):
+            return measure(**given)
 
 
-SUITES = {
-    suite.name: suite
-    for suite in (
-        Suite("spans", "spans beside the OpenTelemetry SDK's", "pea.bench.spans", "spans", 30),
-        Suite("calls", "a call between agents beside one official span", "pea.bench.calls", "calls", 10),
-        Suite("overload", "ten times the load: who is served, and when", "pea.bench.overload", "overload", 60),
-        Suite("balance", "one of three replicas twenty times slower", "pea.bench.balance", "balance", 10),
-        Suite("workers", "worker processes beside concurrent.futures", "pea.bench.workers", "workers", 30),
-        Suite("lag", "event-loop lag caused by draining and exporting spans", "pea.bench.lag", "lag", 45),
-        Suite("http", "a traced route beside bare aiohttp", "pea.bench.http", "http", 45),
-        Suite("start", "process start to /readyz, and memory", "pea.bench.start", "start", 20),
-        Suite("cache", "the cache tiers beside other caches", "pea.bench.cache", "cache", 60, takes_data=True),
-        Suite("cache-faults", "Redis hung, killed, restarted under load", "pea.bench.cache_faults", "cache_faults", 15),
-        Suite("detect", "alerts: faults found, false alarms, causes", "pea.bench.detect", "detect", 720),
-        Suite(
-            "detect-baselines",
-            "the same scenarios without thresholds",
-            "pea.bench.baseline_detect",
-            "detected",
-            180,
-        ),
-        Suite(
-            "watch",
-            "what watching costs, and the leak test",
-            "pea.bench.detect_cost",
-            "watching",
-            60,
-            takes_data=True,
-        ),
-        Suite("store", "the span store with a million spans", "pea.bench.store", "store", 90),
-        Suite("agents", "a briefing over 50,000 mails", "pea.bench.agents", "agents", 90),
-        Suite("memory", "memory over an hour's worth of work", "pea.bench.memory", "memory", 90),
-        Suite("soak", "the service under load, killed half way", "pea.bench.soak", "soak", 140, takes_minutes=True),
-        Suite("journal", "what a promise costs beside an fsync", "pea.bench.journal", "journal", 20),
-        Suite(
-            "crash",
-            "300 times kill -9: no task lost, none done twice",
-            "pea.bench.crash",
-            "crash",
-            400,
-            takes_kills=True,
-        ),
-        Suite(
-            "baseline",
-            "learned baselines on labelled and on normal series",
-            "pea.bench.baseline",
-            "baseline",
-            240,
-            takes_data=True,
-        ),
-        Suite("cause", "root causes of public faults", "pea.bench.cause", "cause", 20, takes_data=True),
-    )
-}
+def _suites(*suites: Suite) -> dict[str, Suite]:
+    return {suite.name: suite for suite in suites}
+
+
+def _takes(whole: float, quick: float | None = None, full: float | None = None) -> dict[Extent, float]:
+    found: dict[Extent, float] = {"whole": whole, "full": full or whole}
+    return found if quick is None else {"quick": quick, **found}
+
+
+SUITES = _suites(
+    Suite("spans", "spans beside the OpenTelemetry SDK's", "pea.bench.spans", "spans", _takes(30, 6), launches=3),
+    Suite(
+        "calls", "a call between agents beside one official span", "pea.bench.calls", "calls", _takes(15, 3), launches=3
+    ),
+    Suite("overload", "ten times the load: who is served, and when", "pea.bench.overload", "overload", _takes(60)),
+    Suite("balance", "one of three replicas twenty times slower", "pea.bench.balance", "balance", _takes(10)),
+    Suite("agree", "agreement against liars, crashes and delays", "pea.bench.agree", "agree", _takes(10)),
+    Suite("workers", "worker processes beside concurrent.futures", "pea.bench.workers", "workers", _takes(30)),
+    Suite("lag", "event-loop lag caused by draining and exporting spans", "pea.bench.lag", "lag", _takes(45)),
+    Suite("http", "a traced route beside bare aiohttp", "pea.bench.http", "http", _takes(45)),
+    Suite("start", "process start to /readyz, and memory", "pea.bench.start", "start", _takes(20, 15)),
+    Suite("cache", "the cache tiers beside other caches", "pea.bench.cache", "cache", _takes(60), takes_data=True),
+    Suite(
+        "cache-faults", "Redis hung, killed, restarted under load", "pea.bench.cache_faults", "cache_faults", _takes(15)
+    ),
+    Suite("detect", "alerts: faults found, false alarms, causes", "pea.bench.detect", "detect", _takes(720)),
+    Suite(
+        "detect-baselines",
+        "the same scenarios without thresholds",
+        "pea.bench.baseline_detect",
+        "detected",
+        _takes(180),
+        given={"whole": {"seeds": 1, "days": 0}},
+    ),
+    Suite(
+        "watch",
+        "what watching costs, and the leak test",
+        "pea.bench.detect_cost",
+        "watching",
+        _takes(60),
+        takes_data=True,
+    ),
+    Suite("store", "the span store with a million spans", "pea.bench.store", "store", _takes(90)),
+    Suite(
+        "agents",
+        "a briefing over 50,000 mails",
+        "pea.bench.agents",
+        "agents",
+        _takes(25, full=90),
+        given={"whole": {"size": Size(10_000, 1_000, 400)}},
+    ),
+    Suite("memory", "memory over an hour's worth of work", "pea.bench.memory", "memory", _takes(90)),
+    Suite(
+        "soak",
+        "the service under load, killed half way",
+        "pea.bench.soak",
+        "soak",
+        _takes(60, full=1_260),
+        given={"whole": {"minutes": 0.8}, "full": {"minutes": 20.0}},
+        takes_minutes=True,
+    ),
+    Suite("journal", "what a promise costs beside an fsync", "pea.bench.journal", "journal", _takes(20)),
+    Suite(
+        "crash",
+        "kill -9 again and again: no task lost, none done twice",
+        "pea.bench.crash",
+        "crash",
+        _takes(45, full=400),
+        given={"whole": {"kills": 30}, "full": {"kills": 300}},
+        takes_kills=True,
+    ),
+    Suite(
+        "baseline",
+        "learned baselines on labelled and on normal series",
+        "pea.bench.baseline",
+        "baseline",
+        _takes(240),
+        takes_data=True,
+    ),
+    Suite("cause", "root causes of public faults", "pea.bench.cause", "cause", _takes(20), takes_data=True),
+)

@@ -2,139 +2,127 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
-from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pea.bench.figure import Figure
-from pea.bench.measure import Line
-from pea.bench.suites import SUITES, Suite
-from pea.cli.options import as_json
+from pea.bench.compare import compare
+from pea.bench.result import Measured, Result, environment, read, result, write
+from pea.bench.run import run
+from pea.bench.suites import SUITES, Ask, Extent, Suite
+from pea.cli.bench_tables import show_comparison, show_end, show_suite
 from pea.cli.present import console, show_json
-from pea.config import LogSettings
 from pea.errors import ConfigError, did_you_mean
-from pea.telemetry import configure_logging
 
-_PACKAGES = ("opentelemetry-sdk", "aiohttp", "msgspec", "numpy")
+STDOUT = "-"
 
 
 @click.command("bench", epilog="Suites: " + "; ".join(f"{suite.name}: {suite.about}" for suite in SUITES.values()))
 @click.argument("names", nargs=-1, metavar="[SUITE]...")
+@click.option("--quick", is_flag=True, help="A rough look within two minutes: fewer rounds, no long suites.")
+@click.option("--full", is_flag=True, help="The long forms: hours of soaking, hundreds of kills and scenarios.")
+@click.option("--json", "to_json", is_flag=False, flag_value=STDOUT, metavar="[FILE]", help="Write the result as JSON.")
+@click.option("--compare", "earlier", type=click.Path(path_type=Path), help="Tell what is slower than in this result.")
+@click.option("--from", "given", type=click.Path(path_type=Path), help="Measure nothing: take the result of this file.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write the result as a page in Markdown.")
+@click.option(
+    "--profile", type=click.Path(path_type=Path), help="Folder for a flame graph and the memory of each suite."
+)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of public data sets, for suites that use them.")
-@click.option("--minutes", type=click.FloatRange(0.1, 10_080), help="How long soak goes on (default: 2).")
-@click.option("--kills", type=click.IntRange(1, 100_000), help="How often crash kills the service (default: 300).")
-@as_json
-def command(names: tuple[str, ...], data: Path | None, minutes: float | None, kills: int | None, as_json: bool) -> None:
+@click.option("--minutes", type=click.FloatRange(0.1, 10_080), help="How long soak goes on.")
+@click.option("--kills", type=click.IntRange(1, 100_000), help="How often crash kills the service.")
+def command(
+    names: tuple[str, ...],
+    quick: bool,
+    full: bool,
+    to_json: str | None,
+    earlier: Path | None,
+    given: Path | None,
+    report: Path | None,
+    profile: Path | None,
+    data: Path | None,
+    minutes: float | None,
+    kills: int | None,
+) -> None:
     """Run the suites named, or all of them, each beside its peers in one run.
 
-    Exits with 1 when a budget is not met.
+    Exits with 1 when a budget is not met, a suite could not run, or something became slower than it was.
     """
+    if quick and full:
+        raise click.UsageError("--quick or --full, not both")
+    extent: Extent = "quick" if quick else "full" if full else "whole"
+    suites = _chosen(names, extent, to_json)
+    before = None if earlier is None else read(earlier)  # before minutes of measuring, not after
+    if profile is not None:
+        profile.mkdir(parents=True, exist_ok=True)
+    absolute = None if profile is None else profile.resolve()
+    ask = Ask(extent, data, minutes, kills, absolute)
+    quiet = to_json == STDOUT
+    found = _measure(suites, ask, quiet=quiet) if given is None else _shown(read(given), quiet=quiet)
+    _hand_over(found, to_json, report)
+    comparison = None if before is None else compare(found, before)
+    if not quiet:
+        left_out = [name for name, suite in SUITES.items() if extent not in suite.seconds] if not names else []
+        show_end(console(), found, left_out)
+        if comparison is not None:
+            show_comparison(console(), comparison)
+    slower = comparison is not None and comparison.worse
+    sys.exit(1 if found.failed or found.missing or slower else 0)
+
+
+def _chosen(names: tuple[str, ...], extent: Extent, to_json: str | None) -> list[Suite]:
+    if to_json in SUITES:
+        raise ConfigError(f"{to_json!r} is a suite, not a file", where="--json", fix=f"write --json=- {to_json}")
     for name in names:
         if name not in SUITES:
             raise ConfigError(f"no suite is called {name!r}", where="pea bench", fix=did_you_mean(name, SUITES))
-    configure_logging(LogSettings(level="error"))
+    return [SUITES[name] for name in names] or [suite for suite in SUITES.values() if extent in suite.seconds]
+
+
+def _measure(suites: list[Suite], ask: Ask, *, quiet: bool) -> Result:
+    """Run the suites, with a bar for all of them; each is shown as soon as it is done."""
     to = console()
-    results: dict[str, Sequence[Line | Figure]] = {}
-    missing: dict[str, str] = {}
-    for suite in [SUITES[name] for name in names] or SUITES.values():
-        found = _run(suite, to, data, minutes, kills, quiet=as_json)
-        if isinstance(found, str):
-            missing[suite.name] = found
-        else:
-            results[suite.name] = found
-        if not as_json:
-            _show(to, suite, found)
-    if as_json:
-        show_json({"environment": _environment(), "results": results, "missing": missing})
-    failed = sum(one.passed is False for lines in results.values() for one in lines)
-    if not as_json:
-        to.print(f"[dim]{_environment_line()}[/]")
-        if failed:
-            to.print(f"[red]{failed} budgets are not met[/]")
-    sys.exit(1 if failed or missing else 0)
+    whole_s = sum(suite.expected_s(ask) for suite in suites)
+    began, measured_on = datetime.now(UTC), environment()
+    measured: dict[str, Measured] = {}
+    done_s = 0.0
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=to, transient=True, disable=quiet or not to.is_terminal) as progress:
+        bar = progress.add_task("", total=whole_s)
+
+        def tick(suite: Suite, seconds: float) -> None:
+            within = min(seconds, suite.expected_s(ask))
+            progress.update(bar, completed=done_s + within, description=f"{suite.name}: {suite.about}")
+
+        for suite, found in run(suites, ask, tick):
+            measured[suite.name] = found
+            done_s += suite.expected_s(ask)
+            if not quiet:
+                show_suite(to, suite.name, found)
+    return result(ask.extent, began, measured, measured_on)
 
 
-def _run(
-    suite: Suite, to: Console, data: Path | None, minutes: float | None, kills: int | None, *, quiet: bool
-) -> Sequence[Line | Figure] | str:
-    seconds = 60 * minutes if suite.takes_minutes and minutes is not None else suite.seconds
-    try:
-        if quiet or not to.is_terminal:
-            return suite.run(data, minutes, kills)
-        with to.status(f"{suite.name}: {suite.about} (about {seconds:.0f} s)"):
-            return suite.run(data, minutes, kills)
-    except ImportError as error:
-        return f"a peer is not installed: {error.name} (pip install 'pea[bench]')"
-    except ConfigError as error:
-        return str(error)
+def _shown(found: Result, *, quiet: bool) -> Result:
+    if not quiet:
+        for name, measured in found.suites.items():
+            show_suite(console(), name, measured)
+    return found
 
 
-def _show(to: Console, suite: Suite, found: Sequence[Line | Figure] | str) -> None:
-    to.print(f"[bold]{suite.name}[/] [dim]{suite.about}[/]")
-    if isinstance(found, str):
-        to.print(f"[red]missing[/] {escape(found)}")
-        to.print()
-        return
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("")
-    table.add_column("what", overflow="fold")
-    table.add_column("figure", justify="right", no_wrap=True)
-    table.add_column("beside", overflow="fold")
-    table.add_column("ratio", justify="right", no_wrap=True)
-    table.add_column("spread", justify="right", no_wrap=True)
-    table.add_column("budget", justify="right", no_wrap=True)
-    for one in found:
-        mark = {None: Text(""), True: Text("✓", style="green"), False: Text("✗", style="bold red")}[one.passed]
-        table.add_row(mark, *_cells(one))
-    to.print(table)
-    to.print()
+def _hand_over(found: Result, to_json: str | None, report: Path | None) -> None:
+    if to_json == STDOUT:
+        show_json(found)
+    elif to_json is not None:
+        write(Path(to_json), found)
+    if report is not None:
+        from pea.bench.report import report as page
 
-
-def _cells(one: Line | Figure) -> tuple[str, ...]:
-    if isinstance(one, Figure):
-        sign = "≥" if one.at_least else "≤"
-        budget = "" if one.budget is None else f"{sign} {one.budget:,g}"
-        return one.what, f"{one.value:,.4g} {one.unit}", one.note, "", "", budget
-    budget = "" if one.budget is None else f"≤ {one.budget:g} ×"
-    beside = f"{one.peer}, {_time(one.peer_ns)}" + (f" ({one.note})" if one.note else "")
-    return one.what, _time(one.figure_ns), beside, f"{one.ratio:.3g} ×", f"±{one.spread * 50:.0f} %", budget
-
-
-def _time(nanoseconds: float) -> str:
-    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
-        if nanoseconds >= size:
-            return f"{nanoseconds / size:.3g} {unit}"
-    return f"{nanoseconds:.0f} ns"
-
-
-def _environment() -> dict[str, Any]:
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "system": f"{platform.system()} {platform.release()}",
-        "cpus": os.cpu_count(),
-        "packages": {package: _version(package) for package in _PACKAGES},
-    }
-
-
-def _environment_line() -> str:
-    found = _environment()
-    packages = ", ".join(f"{name} {number}" for name, number in found["packages"].items())
-    return f"Python {found['python']}, {found['system']}, {found['cpus']} CPUs; {packages}"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+        report.write_text(page(found), encoding="utf-8")
