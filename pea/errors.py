@@ -156,6 +156,12 @@ class Rejected(PeaError):
     code = "rejected"
 
 
+class Disagreement(PeaError):
+    """Too few of the voters that were asked say the same; the message tells who said what."""
+
+    code = "disagreement"
+
+
 class MissingExtra(PeaError):
     """An optional dependency is not installed; the fix names the extra to install."""
 

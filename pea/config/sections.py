@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from pea.config.access import AccessSettings
+from pea.config.agreement import AgreementSettings
 from pea.config.connectors import ConnectSettings
 from pea.config.llm import LlmSettings
 from pea.config.mcp import McpSettings
@@ -75,6 +76,7 @@ class RuntimeSettings(_Section, frozen=True):
     health_failures: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 3  # checks in a row without answer
     workers: WorkerSettings = WorkerSettings()
     policies: dict[str, Policy] = {}  # by agent, by capability, or "*"; see pea.config.policies
+    agreement: AgreementSettings = AgreementSettings()  # which calls are put to the vote
     chaos: tuple[str, ...] = ()  # faults put in on purpose, as `slow:travel=800ms`; see pea.runtime.chaos
 
 

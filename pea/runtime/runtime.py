@@ -16,6 +16,7 @@ from pea.config import Settings, load
 from pea.errors import ConfigError, PeaError, did_you_mean
 from pea.runtime import discovery
 from pea.runtime.agent import Agent
+from pea.runtime.agreement.observe import observe_agreement
 from pea.runtime.cache_metrics import observe_caches
 from pea.runtime.deadline import NEVER
 from pea.runtime.directory import AgentRecord, AgentState, Directory
@@ -243,6 +244,7 @@ class Runtime:
                 lambda: [({names.PEA_JOURNAL_OUTCOME: outcome}, count) for outcome, count in outcomes.items()],
             )
         observe_policies(gauge, self.dispatcher, scheduler.admission, self.supervisor, records)
+        observe_agreement(gauge, self.dispatcher.panels.records)
         gauge(names.METRIC_TASK_QUEUED, lambda: [({}, scheduler.queued)])
         gauge(names.METRIC_TASK_ACTIVE, lambda: [({}, scheduler.running)])
         gauge(

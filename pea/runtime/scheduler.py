@@ -31,6 +31,7 @@ from pea.errors import (
     UnknownTask,
 )
 from pea.runtime.active import Active
+from pea.runtime.agreement.stakes import STAKES
 from pea.runtime.contract import Capability
 from pea.runtime.deadline import NEVER
 from pea.runtime.directory import Directory
@@ -397,6 +398,9 @@ class Scheduler:
             otel_context.attach(set_span_in_context(active.span, active.base))
         if active.steps is not None:
             SCOPE.set(active.steps.root())
+        panels = self._dispatcher.panels
+        if panels.on:
+            STAKES.set(panels.stakes(task.capability, critical=task.priority is Priority.CRITICAL))
         return await self._dispatcher.call(task.capability, active.arguments, deadline=active.deadline, task_id=task.id)
 
     def _ended(self, task: Task, active: Active, runner: asyncio.Task[Any]) -> None:
