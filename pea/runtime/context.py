@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cached_property, partial
@@ -17,7 +17,6 @@ from pea.cache import AgentLog, Invalidation, Namespace
 from pea.config import Seconds, Settings
 from pea.errors import Conflict
 from pea.memory import AgentMemory
-from pea.runtime.agreement import Agreement, Equality, Exact, Tolerance
 from pea.runtime.agreement import Agreement, Equality, Exact, Tolerance
 from pea.runtime.journal.steps import SCOPE
 from pea.runtime.offers import Offer
@@ -86,33 +85,6 @@ class Context:
         async with asyncio.TaskGroup() as group:
             tasks = {name: group.create_task(_outcome(call), name=name) for name, call in calls.items()}
         return {name: task.result() for name, task in tasks.items()}
-
-    async def agree(
-        self,
-        voters: str | Sequence[str],
-        arguments: Mapping[str, Any] | None = None,
-        *,
-        faults: int | None = None,
-        tolerance: float = 0.0,
-        relative: float = 0.0,
-        by: Callable[[Any], Any] | None = None,
-    ) -> Agreement[Any]:
-        """Ask several at once, and take the answer that enough of them give; who differs is told with it.
-
-        ``voters`` is a capability, which all replicas of its agent are asked for, or several capabilities of
-        independent agents. Of n voters ``faults`` may lie, crash or hang without changing the answer: the most that
-        n >= 3 * faults + 1 allows when not given, and then at least one. Answers are equal to the last byte; given
-        ``tolerance`` or ``relative`` they are numbers at most so far apart, and their median is the answer. ``by``
-        picks the part of an answer that is voted on.
-
-        Nothing was decided? Then the `Agreement` says so, and who said what; its ``require()`` raises `Disagreement`.
-        Raises Conflict for too few voters or for what is not idempotent, UnknownCapability, or AgentUnavailable when
-        no replica is in service.
-        """
-        equality: Equality = Tolerance(tolerance, relative) if tolerance or relative else Exact()
-        return await self._dispatcher.panels.agree(
-            voters, arguments or {}, self.deadline, self.task_id, faults=faults, equality=equality, by=by
-        )
 
     async def agree(
         self,

@@ -21,7 +21,6 @@ from opentelemetry.trace import Span
 from pea.cache import Caches
 from pea.config import Settings
 from pea.errors import PeaError
-from pea.runtime.agreement.panel import Panels
 from pea.memory import Memories
 from pea.runtime.agreement.panel import Panels
 from pea.runtime.contract import Capability
@@ -72,7 +71,6 @@ class Dispatcher:
         self.clock: Callable[[], float] = time.monotonic if plain else self._loop.time
         self.guards = Guards(settings.runtime)
         self.panels = Panels(self, directory, self.guards, tracer, self._deadlines, settings.runtime)
-        self.panels = Panels(self, directory, self.guards, tracer, self._deadlines, settings.runtime)
         self.workers = Workers(settings.runtime.workers, tracer, get_tracer or (lambda _name, _version: tracer))
         self._threads = ThreadPoolExecutor(settings.runtime.threads, thread_name_prefix=_THREADS)
         self.insights: Mapping[str, Insight] = {}  # what `Context.insight` can be asked, filled by who measures it
@@ -117,7 +115,6 @@ class Dispatcher:
     def forget_routes(self) -> None:
         """Look every capability up anew; called when an agent's state changes."""
         self._routes.clear()
-        self.panels.forget()
         self.panels.forget()
 
     async def aclose(self) -> None:

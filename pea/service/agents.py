@@ -11,7 +11,6 @@ from msgspec import Meta
 
 from pea.runtime import AgentRecord, AgentState, Capability, Health, Runtime
 from pea.runtime.agreement import Record, Standing
-from pea.runtime.agreement import Record, Standing
 from pea.runtime.policy import BreakerState, BreakerView
 from pea.service.access.scopes import Scope
 from pea.service.json_answer import json_answer
@@ -89,7 +88,6 @@ class AgentJson(msgspec.Struct, frozen=True, kw_only=True):
 
     ``breakers`` has those of its capabilities that were called, ``replicas`` is empty for an agent of one instance.
     ``votes`` is its own record as an independent voter, ``agreement`` how rounds among its replicas went.
-    ``votes`` is its own record as an independent voter, ``agreement`` how rounds among its replicas went.
     """
 
     name: str
@@ -103,8 +101,6 @@ class AgentJson(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int
     replicas: list[ReplicaJson]
     breakers: list[BreakerJson]
-    votes: VotesJson | None
-    agreement: list[Standing]
     votes: VotesJson | None
     agreement: list[Standing]
 
@@ -223,7 +219,6 @@ def _breaker(view: BreakerView) -> BreakerJson:
 
 def _replicas(runtime: Runtime, record: AgentRecord) -> list[ReplicaJson]:
     """Each replica with its load over all capabilities; its latency is that of the slowest of them."""
-    votes = runtime.dispatcher.panels.records.of(record.name)
     votes = runtime.dispatcher.panels.records.of(record.name)
     loads = [load for name in record.capabilities for load in runtime.dispatcher.loads().get(name, ())]
     shown: list[ReplicaJson] = []

@@ -63,7 +63,6 @@ _STATUS: tuple[tuple[type[errors.PeaError], int, str], ...] = (
     (errors.CircuitOpen, 503, "The capability keeps failing and is left alone"),
     (errors.WorkerFailed, 500, "A job in a worker process was ended"),
     (errors.Disagreement, 502, "Those who were asked do not agree"),
-    (errors.Disagreement, 502, "Those who were asked do not agree"),
     (errors.ShuttingDown, 503, "The service is shutting down"),
     (errors.JournalUnavailable, 503, "Nothing can be promised now"),
     (errors.Conflict, 409, "That contradicts how things stand"),
