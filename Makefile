@@ -26,8 +26,8 @@ setup: $(VENV)/.dev ## virtual environment with PEA and the test tools
 run: $(VENV)/.run ## start PEA on the sample workspace and show a morning briefing
 	@exec $(BIN)/pea serve --config examples/workspace/pea.yaml --first briefing.morning
 
-test: $(VENV)/.dev ## all tests, with branch coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+test: $(VENV)/.dev ## all tests on every core, with branch coverage
+	@$(BIN)/python -m pytest -n logical --dist loadfile --cov --cov-report=term:skip-covered
 
 check: $(VENV)/.dev ## lint, types, layers, generated names
 	@$(BIN)/ruff check .
