@@ -23,6 +23,8 @@ _COMMANDS = {
     "alerts": ("pea.cli.alerts", "What is wrong in a running service, and why."),
     "sla": ("pea.cli.sla", "How the objectives stand, and what is left of their budgets."),
     "rules": ("pea.cli.rules", "Check, try, replay and export alert rules."),
+    "tokens": ("pea.cli.tokens", "Who may use the service: add, list, rotate and revoke access tokens."),
+    "audit": ("pea.cli.audit", "Who changed what, and whether the log of it is intact."),
     "export": ("pea.cli.export", "Export tasks and spans to Parquet or JSON lines; make backups."),
     "bench": ("pea.cli.bench", "Measure PEA beside its peers."),
     "doctor": ("pea.cli.doctor", "Check that everything PEA needs is there, and say what is not."),

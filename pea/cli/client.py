@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
+from pea.cli.credentials import credentials
 from pea.config import Settings
 from pea.errors import (
     AgentUnavailable,
@@ -38,7 +40,8 @@ def address(settings: Settings, url: str | None) -> str:
     if url:
         return url.rstrip("/")
     host = settings.service.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.service.port}"
+    scheme = "https" if settings.access.tls.cert else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.service.port}"
 
 
 def request(
@@ -69,16 +72,20 @@ async def _request(
 ) -> Any:
     import aiohttp
 
-    sent = {"Content-Type": "application/json", **(headers or {})}
+    shown = credentials()
+    sent = {"Content-Type": "application/json", **shown.headers, **(headers or {})}
     params = {name: str(value) for name, value in (query or {}).items() if value is not None}
     data = None if body is None else msgspec.json.encode(body)
     limit = aiohttp.ClientTimeout(total=timeout_s)
     try:
         async with (
             aiohttp.ClientSession(timeout=limit) as session,
-            session.request(method, base + path, params=params, data=data, headers=sent) as response,
+            session.request(method, base + path, params=params, data=data, headers=sent, ssl=shown.verify) as response,
         ):
             content, status = await response.read(), response.status
+    except aiohttp.ClientSSLError as error:
+        fix = "set PEA_CA to the PEM file of who signed its certificate; PEA_CLIENT_CERT to yours if it wants one"
+        raise Unreachable(f"no secure connection: {error}", where=base, fix=fix) from None
     except (aiohttp.ClientConnectionError, TimeoutError) as error:
         raise Unreachable(
             f"no service answers: {str(error) or 'timed out'}", where=base, fix="start it: pea serve"
@@ -98,6 +105,8 @@ def _error(problem: Mapping[str, Any], status: int) -> PeaError:
     code = str(problem.get("type", "")).rsplit("/", 1)[-1]
     what = str(problem.get("detail") or problem.get("title") or f"the service answered {status}")
     where, fix = problem.get("where"), problem.get("fix")
+    if status == HTTPStatus.UNAUTHORIZED:
+        fix = "set PEA_TOKEN, or PEA_TOKEN_FILE, to a token; where the service runs: pea tokens add"
     if code == Overloaded.code:
         return Overloaded(what, retry_after_s=1.0, where=where, fix=fix)
     return _BY_CODE.get(code, PeaError)(what, where=where, fix=fix)

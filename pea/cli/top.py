@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pea.cli.client import address, request
+from pea.cli.credentials import credentials
 from pea.cli.options import as_json, settings_options
 from pea.cli.present import console, show_json
 from pea.cli.waterfall import duration
@@ -84,11 +85,12 @@ async def _events(base: str) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
     """The stream's events; raises OSError when the connection breaks."""
     import aiohttp
 
+    shown = credentials()
     limit = aiohttp.ClientTimeout(total=None, sock_read=SILENT_S, sock_connect=5.0)
     try:
         async with (
             aiohttp.ClientSession(timeout=limit, read_bufsize=1 << 24) as session,
-            session.get(f"{base}/v1/stream") as response,
+            session.get(f"{base}/v1/stream", headers=shown.headers, ssl=shown.verify) as response,
         ):
             response.raise_for_status()
             event = ""

@@ -23,6 +23,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "Server": "PEA",  # what it is made of, and in which version, is nobody's business
     "X-Content-Type-Options": "nosniff",
 }
 

@@ -108,8 +108,9 @@ def write_tokens(path: Path, tokens: dict[str, Token]) -> None:
 def editing(path: Path) -> Iterator[dict[str, Token]]:
     """The tokens to change, written when the block ends; a second command waits for the first. Raises ConfigError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = path.with_name(f".{path.name}.lock")
+    with os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)) as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
         tokens = read_tokens(path)
         yield tokens
         write_tokens(path, tokens)

@@ -57,7 +57,8 @@ def issue(
     burst: int | None = None,
 ) -> tuple[Token, str]:
     """A new token and its text, which is known only now. Raises ValueError for a name or scopes that cannot be."""
-    held = tuple(scope for scope in GRANTED if scope in set(scopes))
+    wanted = frozenset(scopes)
+    held = tuple(scope for scope in GRANTED if scope in wanted)
     if not held:
         raise ValueError("a token needs at least one scope")
     name = name.strip()
