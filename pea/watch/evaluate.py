@@ -16,7 +16,7 @@ from pea.watch import samples as gauges
 from pea.watch.baseline_rule import Course, Learners
 from pea.watch.bounds import poisson_lower, poisson_upper, surely_above, surely_below
 from pea.watch.buckets import merge, quantile
-from pea.watch.change import Before, gauge_before, held_before, quantile_before, rate_share, share_before
+from pea.watch.change import Before, gauge_before, held_before, quantile_before, rate_share, settled, share_before
 from pea.watch.families import SERVICE
 from pea.watch.growth import Growth, growth
 from pea.watch.rule import Amount, Change, Rule, labels_of
@@ -221,12 +221,10 @@ def _changed(
     """The window beside the time before it, or before the alert that is there already."""
     last_s = now_s - rule.window
     first_s, size = last_s - change.over, float(change.at_least)
-    held = [one for window in windows for one in window.slices(first_s, last_s)]
-    count = sum(one.count for one in held)
-    nothing = Reading(labels, math.nan, None, None, {"samples_before": count})
     if watched.quantity is Quantity.RATE:
+        count = sum(window.figures(first_s, last_s).count for window in windows)
         if first_s < scene.started_s:
-            return nothing
+            return Reading(labels, math.nan, None, None, {"samples_before": count})
         recent = sum(window.figures(last_s, now_s).count for window in windows)
         share = rate_share(change.factor, rule.window, change.over)
         surely = surely_above if change.factor > 1 else surely_below
@@ -234,15 +232,20 @@ def _changed(
         matters = count + recent >= rule.min_samples and abs(now - then) >= size
         wrong = matters and surely(count + recent, recent, share, rule.confidence)
         return Reading(labels, now, wrong, not wrong, {"samples": recent, "before": then})
-    before = _held(active, labels, now_s)
-    if before is None and count < rule.min_samples:
-        return nothing
-    if watched.quantity is Quantity.MARKED:
-        before = before or share_before(count, sum(one.marked for one in held), change.factor, size)
-        return nothing if before is None else _share(rule, watched, labels, windows, now_s, before)
-    before = before or quantile_before(merge(one.fold() for one in held), watched.q, change.factor, size)
+    before, count = _held(active, labels, now_s), 0
     if before is None:
-        return nothing
+        held = settled(windows, first_s, last_s)
+        count = sum(one.count for together in held for one in together)
+        if count >= rule.min_samples:
+            before = (
+                share_before(held, change.factor, size)
+                if watched.quantity is Quantity.MARKED
+                else quantile_before(held, watched.q, change.factor, size)
+            )
+    if before is None:
+        return Reading(labels, math.nan, None, None, {"samples_before": count})
+    if watched.quantity is Quantity.MARKED:
+        return _share(rule, watched, labels, windows, now_s, before)
     return _quantile(rule, watched, labels, windows, now_s, shown=labels in active, before=before)
 
 

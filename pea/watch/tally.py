@@ -58,8 +58,8 @@ def sure_since(
     What has just begun shows in the last slices long before it shows in the whole window. Each look may be wrong, so
     the error allowed is shared (Bonferroni): half for the whole window, a quarter for the shorter ones together, and
     what is left for the comparison with what was before (`_changed_since`); ``earlier`` counts what was before the
-    window, and is asked only where that may matter. A rule that asks for no more than even chances wants the plain figure of
-    the window, and only that is looked at.
+    window, and is asked only where that may matter. A rule that asks for no more than even chances wants the plain
+    figure of the window, and only that is looked at.
     """
     if not any(past.held):
         return None

@@ -12,9 +12,20 @@ from hypothesis import strategies as st
 
 from pea.watch.bounds import lower_tail
 from pea.watch.buckets import count, merge
-from pea.watch.change import SURE, gauge_before, quantile_before, rate_share, share_before, spare
+from pea.watch.change import (
+    SURE,
+    gauge_before,
+    quantile_before,
+    quantile_bound,
+    rate_share,
+    settled,
+    share_before,
+    share_bound,
+    spare,
+)
 from pea.watch.evaluate import Scene, evaluate, needs
 from pea.watch.rule import Rule, decode_unit
+from pea.watch.window import Slice, Window
 from pea.watch.windows import Windows
 from tests.watch.conftest import NOW_S, Clock, MakeCall
 
@@ -36,25 +47,68 @@ def test_the_bound_of_a_quantile_holds_as_often_as_it_says() -> None:
     missed = 0
     for _ in range(400):
         counts = merge([count(list(0.1 * random.lognormal(0, 0.5, 150)))])
-        found = quantile_before(counts, 0.95, 1.0 + 1e-9, 0.0)
+        found = quantile_bound(counts, 0.95, 1 - SURE)
+        assert found is not None
+        missed += found < true * 0.99
+    assert missed <= 10
+
+
+def calls(values: list[float], *, failed: int = 0) -> list[list[Slice]]:
+    """Values, the first ones failed, evenly over ten minutes that a series of long standing had."""
+    window, step_s = Window(), 600 / len(values)
+    window.add(int((NOW_S - 800) * 1e9), values[0])
+    for place, value in enumerate(values):
+        window.add(int((NOW_S - 600 + place * step_s) * 1e9), value, marked=place < failed)
+    return settled([window], NOW_S - 600 - 1e-3, NOW_S - 1e-3)
+
+
+def test_a_slow_stretch_does_not_hide_that_the_rest_was_quick() -> None:
+    """Two minutes of an earlier fault, in ten: the middle stretch says what is usual; half of the time is usual too."""
+    for slow, usual in ((120, 0.1), (400, 3.0)):
+        found = quantile_before(calls([3.0] * slow + [0.1] * (600 - slow)), 0.95, 2, 0)
+        assert found is not None
+        assert (found.value, found.bound) == pytest.approx((usual, 2 * usual), rel=0.01)
+    failing = share_before(calls([0.1] * 600, failed=120), 2, 0)
+    assert failing is not None
+    assert (failing.value, failing.bound < 0.1) == (0, True)
+
+
+def test_the_bound_of_the_middle_stretch_holds_as_often_as_it_says() -> None:
+    """Five stretches alike: the lower of the two bounds is below the true p95 in at most two of a hundred samples."""
+    random = np.random.default_rng(2)
+    true, missed = math.exp(0.5 * 1.6449) * 0.1, 0
+    for _ in range(300):
+        found = quantile_before(calls(list(0.1 * random.lognormal(0, 0.5, 300))), 0.95, 1.0 + 1e-9, 0.0)
         assert found is not None
         missed += found.bound < true * 0.99
-    assert missed <= 10
+    assert missed <= 9
+
+
+def test_a_cold_start_is_not_what_was_usual() -> None:
+    """The first thirty calls of a series that has just begun are left out, and those of an old one are not."""
+    begun, old = Window(), Window()
+    old.add(int((NOW_S - 880) * 1e9), 0.1)
+    for place in range(140):
+        for window in (begun, old):
+            window.add(int((NOW_S - 400 + 2 * place) * 1e9), 5.0 if place < 25 else 0.1)
+    young = quantile_before(settled([begun], NOW_S - 720, NOW_S - 120), 0.95, 2, 0)
+    assert young is not None
+    assert young.value == pytest.approx(0.1, rel=0.01)
+    assert sum(one.count for held in settled([begun], NOW_S - 720, NOW_S - 120) for one in held) == 110
+    assert sum(one.count for held in settled([old], NOW_S - 720, NOW_S - 120) for one in held) == 140
 
 
 def test_few_samples_have_no_bound() -> None:
     """With fifty values nobody knows how high a p95 may be."""
-    assert quantile_before(merge([count([0.1] * 50)]), 0.95, 2, 0) is None
-    assert share_before(0, 0, 2, 0) is None
+    assert quantile_before(calls([0.1] * 50), 0.95, 2, 0) is None
+    assert share_before([], 2, 0) is None
     assert gauge_before(np.array([1.0, np.nan]), 2, 0) is None
 
 
 def test_a_share_and_a_gauge_are_bounded_by_what_they_were() -> None:
     """Benefit of the doubt for a share, noise for a gauge, and never past all of it."""
-    share = share_before(1_000, 10, 2, 0)
-    assert share is not None
-    assert 0.02 < share.bound < 0.05
-    all_of_it = share_before(10, 9, 5, 0)
+    assert 0.01 < share_bound(1_000, 10, 1 - SURE) < 0.025
+    all_of_it = share_before(calls([0.1] * 10, failed=9), 5, 0)
     assert all_of_it is not None
     assert all_of_it.bound == 1
     noisy = np.array([90.0, 110.0] * 30)
