@@ -5,6 +5,7 @@ Each mend leaves a note. What cannot be read is taken out, so that the library m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
@@ -18,10 +19,14 @@ from pea.workspace.zones import resolve
 # An icalendar.Event, whose values' types are a union of thirty that no caller can tell apart.
 Properties = MutableMapping[str, Any]
 
+_EMPTY_PARAMETER = re.compile(r"^([A-Z-]+);(?=;)", re.MULTILINE)
+_RULE = re.compile(r"^(?:RRULE|EXRULE):[^\r\n]*", re.MULTILINE)
+_RULE_SPACE = re.compile(r"^(?:RRULE|EXRULE):[^\r\n]* ", re.MULTILINE)
+
 
 def prepared(component: Component, part: Part, notes: list[str]) -> Properties:
     """The component as icalendar reads it, with its zones resolved and common mistakes mended."""
-    event: Properties = icalendar.Event.from_ical(component.text)
+    event: Properties = icalendar.Event.from_ical(_mended_text(component.text, notes))
     default = resolve(part.zone, part.zones) if part.zone else None
     if part.zone and default is None:
         notes.append(f"nobody knows its calendar's time zone {part.zone[:60]!r}: times are taken as your own")
@@ -37,6 +42,16 @@ def prepared(component: Component, part: Part, notes: list[str]) -> Properties:
     _mend_end(event, notes)
     _mend_rule(event, notes)
     return event
+
+
+def _mended_text(text: str, notes: list[str]) -> str:
+    """Without what keeps icalendar from reading a line that every other reader understands."""
+    if ";;" in text:
+        mended = _EMPTY_PARAMETER.sub(r"\1", text)
+        if mended != text:
+            notes.append("one of its lines has an empty parameter, which is passed over")
+            text = mended
+    return _RULE.sub(lambda match: match[0].replace(" ", ""), text) if _RULE_SPACE.search(text) else text
 
 
 def _keep_one(event: Properties, name: str, notes: list[str]) -> None:
@@ -64,7 +79,7 @@ def _keep_lists(event: Properties, name: str, part: Part, default: tzinfo | None
         zone = _zone_of(dates.params, part, default, notes)
         dates.dts = [item for item in dates.dts if isinstance(item.dt, date | tuple)]
         for item in dates.dts:
-            item.dt = _placed(item.dt, zone, default)
+            item.dt = _like_start(_placed(item.dt, zone, default), event["DTSTART"].dt)
         kept.append(dates)
     if kept:
         event[name] = kept
@@ -92,6 +107,12 @@ def _placed(value: Any, zone: tzinfo | None, default: tzinfo | None) -> Any:
     if value.tzinfo is None:
         return value if zone is None else value.replace(tzinfo=zone)
     return value if default is None else value.astimezone(default)
+
+
+def _like_start(value: Any, start: date) -> Any:
+    """Beside a floating start a time is meant by the clock as well, whatever zone it claims (RFC 5545 3.8.5.1)."""
+    floating = isinstance(start, datetime) and start.tzinfo is None
+    return value.replace(tzinfo=None) if floating and isinstance(value, datetime) else value
 
 
 def _mend_end(event: Properties, notes: list[str]) -> None:

@@ -21,6 +21,9 @@ YEARS = range(1995, 2031)
 
 # Files of which more or less is served than by the libraries, each for a reason.
 DIFFERENT = {
+    "broken_ical.ics": "an empty parameter is passed over",
+    "event_with_recurrence.ics": "a floating start stays floating beside EXDATEs in UTC",
+    "issue_165_missing_event.ics": "blanks in a rule are passed over",
     "multiple_calendar_components.ics": "one event stands in two of its calendars and is served once",
     "x-example.ics": "all-day events that end on the day they begin last that day",
 }
