@@ -101,6 +101,32 @@ SUITES = _suites(
     Suite("lag", "event-loop lag caused by draining and exporting spans", "pea.bench.lag", "lag", _takes(45)),
     Suite("http", "a traced route beside bare aiohttp", "pea.bench.http", "http", _takes(45)),
     Suite("start", "process start to /readyz, and memory", "pea.bench.start", "start", _takes(20, 15)),
+    Suite(
+        "tasks",
+        "ten starts, a thousand tasks, a thousand at once, health, memory operations",
+        "pea.bench.tasks",
+        "tasks",
+        _takes(40, 12),
+        given={"quick": {"initialisations": 3, "count": 200, "at_once": (1, 10, 100)}},
+    ),
+    Suite(
+        "scaling",
+        "cost per unit as work grows: agents, spans, rules, keys, stored spans, tasks",
+        "pea.bench.scaling",
+        "scaling",
+        _takes(45, 12, 900),
+        given={
+            "quick": {
+                "keys": (1_000, 10_000, 100_000),
+                "stored": (10_000, 20_000, 40_000),
+                "records": (100, 1_000, 10_000),
+            },
+            "full": {
+                "keys": (1_000, 10_000, 100_000, 1_000_000, 10_000_000),
+                "stored": (10_000, 100_000, 1_000_000, 10_000_000),
+            },
+        },
+    ),
     Suite("cache", "the cache tiers beside other caches", "pea.bench.cache", "cache", _takes(60), takes_data=True),
     Suite(
         "cache-faults", "Redis hung, killed, restarted under load", "pea.bench.cache_faults", "cache_faults", _takes(15)
