@@ -120,6 +120,10 @@ class Caches:
             raise Conflict(f"the cache namespace {name!r} exists on other terms", fix="give each kind of value its own")
         return found
 
+    def squeeze(self, share: float) -> None:
+        """Hold at most this share of what is configured for all memory tiers together; 1 gives it back."""
+        self.stack.ceiling.lower(int(share * self.settings.memory))
+
     async def emit(self, event: str, /, **variables: object) -> Invalidation:
         """Drop what an event makes stale, by the rules of the settings, in every tier and process.
 

@@ -35,6 +35,11 @@ class Ceiling:
         self._own.append(limit_bytes)
         self._room = 0
 
+    def lower(self, most_bytes: int) -> None:
+        """Hold at most so many bytes together from now on, fewer or again more; what is too much leaves at once."""
+        self.most_bytes = most_bytes
+        self._look()
+
     @property
     def used_bytes(self) -> int:
         """What all tiers hold together."""

@@ -17,6 +17,7 @@ import click
 
 from pea.cli.client import Unreachable, address, request
 from pea.cli.doctor_finding import Finding, show
+from pea.cli.doctor_memory import memory
 from pea.cli.options import as_json, settings_options
 from pea.config import Settings
 from pea.errors import PeaError
@@ -116,6 +117,7 @@ def _service(settings: Settings) -> Iterator[Finding]:
     try:
         request(base, "GET", "/readyz", timeout_s=3.0)
         yield Finding("service", "ok", f"answers at {base}")
+        yield memory(request(base, "GET", "/v1/dashboard", timeout_s=3.0))
     except Unreachable:
         with socket.socket(socket.AF_INET6 if ":" in settings.service.host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

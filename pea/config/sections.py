@@ -17,6 +17,7 @@ from pea.config.llm import LlmSettings
 from pea.config.mcp import McpSettings
 from pea.config.memory import MemorySettings
 from pea.config.policies import Policy
+from pea.config.pressure import PressureSettings
 from pea.config.units import Bytes, Seconds
 from pea.config.workers import WorkerSettings
 
@@ -77,6 +78,7 @@ class RuntimeSettings(_Section, frozen=True):
     workers: WorkerSettings = WorkerSettings()
     policies: dict[str, Policy] = {}  # by agent, by capability, or "*"; see pea.config.policies
     agreement: AgreementSettings = AgreementSettings()  # which calls are put to the vote
+    pressure: PressureSettings = PressureSettings()  # what gives way when memory gets short
     chaos: tuple[str, ...] = ()  # faults put in on purpose, as `slow:travel=800ms`; see pea.runtime.chaos
 
 

@@ -45,14 +45,20 @@ class History:
             order=lambda task: task.created,
         )
         self.ended_bytes = 0
-        self._entries = entries
+        self._entries = self._all_entries = entries
         self._age_s = age_s
-        self._size_bytes = size_bytes
+        self._size_bytes = self._all_bytes = size_bytes
         self._keep_s = keep_s
         self._clock = clock
         self._ended: OrderedDict[str, Task] = OrderedDict()
         self._keys: dict[str, str] = {}
         self._tombstones: OrderedDict[str, tuple[TaskState, float]] = OrderedDict()
+
+    def squeeze(self, share: float) -> None:
+        """Keep at most this share of the configured entries and bytes of ended tasks; 1 gives it back."""
+        self._entries = max(1, int(share * self._all_entries))
+        self._size_bytes = int(share * self._all_bytes)
+        self.evict()
 
     def add(self, task: Task) -> None:
         """Take in a new task."""

@@ -24,9 +24,11 @@ from pea.runtime.dispatch import Dispatcher, Insight
 from pea.runtime.journal import Journal, Remembered
 from pea.runtime.policy import check_policies
 from pea.runtime.policy.observe import observe_policies
+from pea.runtime.pressure import Measure, Pressure
 from pea.runtime.scheduler import Scheduler
 from pea.runtime.supervisor import HEALTH_TIMEOUT_S, Supervisor
 from pea.telemetry import Telemetry, get_logger, names
+from pea.telemetry.process import ProcessFigures
 
 log = get_logger("pea.runtime")
 
@@ -60,6 +62,7 @@ class Runtime:
         self.started_s: float | None = None
         self._owns_telemetry = telemetry is None
         self.supervisor: Supervisor | None = None
+        self.pressure: Pressure | None = None
         self._given = None if agents is None else list(agents)
         self._dispatcher: Dispatcher | None = None
         self._scheduler: Scheduler | None = None
@@ -128,6 +131,7 @@ class Runtime:
         await self.supervisor.start([record.name for record in added])
         await self._restore()
         self._observe()
+        self._watch_memory()
         self.started_s = time.perf_counter() - began
 
     async def close(self, grace_s: float | None = None) -> None:
@@ -140,6 +144,8 @@ class Runtime:
             await asyncio.wait([self._restoring])
         if self.journal is not None:
             await self.journal.close()
+        if self.pressure is not None:
+            await self.pressure.stop()
         if self.supervisor is not None:
             await self.supervisor.stop(grace)
         if self._dispatcher is not None:
@@ -223,6 +229,21 @@ class Runtime:
         unloaded = any(not record.capabilities for record in records if record.state is AgentState.FAILED)
         known = [record.name for record in records]
         check_policies(self.settings.runtime, self.directory.capabilities, known, unloaded=unloaded)
+
+    def _watch_memory(self) -> None:
+        """Have caches, then histories, then admission give way when memory gets short."""
+        settings, telemetry = self.settings.runtime.pressure, self.telemetry
+        pressure = self.pressure = Pressure(settings, ProcessFigures().memory_bytes, telemetry.tracer)
+        pressure.register(Measure.CACHES, self.dispatcher.caches.squeeze)
+        pressure.register(Measure.HISTORIES, self.scheduler.history.squeeze)
+        pressure.register(Measure.HISTORIES, telemetry.recent.squeeze)
+        pressure.register(Measure.ADMISSION, self.scheduler.admission.squeeze)
+        telemetry.gauge(names.METRIC_PRESSURE_STEPS, lambda: [({}, pressure.gauge.steps)])
+        telemetry.gauge(
+            names.METRIC_PRESSURE_SHARE,
+            lambda: [({names.PEA_PRESSURE_MEASURE: one.name.lower()}, pressure.share(one)) for one in Measure],
+        )
+        pressure.start()
 
     def _observe(self) -> None:
         """What is read when metrics are collected rather than folded from spans."""

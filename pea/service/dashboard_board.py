@@ -11,6 +11,7 @@ from typing import Any
 from pea.runtime import AgentRecord, AgentState, Runtime, TaskState
 from pea.service.chronicle import Holder
 from pea.service.dashboard_charts import charts, mean_lag_s, memory_line
+from pea.service.dashboard_pressure import short_of_memory
 from pea.service.dashboard_json import (
     AgentRow,
     Business,
@@ -106,6 +107,7 @@ class Board:
             tasks=self._tasks(),
             alerts=None if self.alerts is None else self.alerts(),
             recommendations=self._recommendations(rows, windows, usage),
+            pressure=None if self.runtime.pressure is None else self.runtime.pressure.state(),
             charts=lines or Charts(window=window or "", start_ms=0.0, step_s=STEP_S, series={}, exemplars={}),
             collected_ms=round(1e3 * (time.perf_counter() - began), 3),
         )
@@ -197,12 +199,15 @@ class Board:
             ),
             business=Business(
                 task_success_rate=round(1 - window.errors / calls, 6) if calls else None,
-                consensus_efficiency=None,
+                consensus_efficiency=self._efficiency(name),
                 user_satisfaction=None,
                 sla_compliance=round(kept / calls, 6) if calls else None,
             ),
             trends=self._lately(name, meter)[0],
         )
+
+    def _efficiency(self, agent: str) -> float | None:
+        return self.runtime.dispatcher.panels.records.efficiency(agent) if self.runtime.ready else None
 
     def _system_standing(self) -> Standing:
         return UNKNOWN if self._chronicle is None else system_standing(self._chronicle.series, self._clock())
@@ -290,7 +295,8 @@ class Board:
             stalls=tuple((_place(culprit), culprit.blocked_s) for culprit in telemetry.monitor.culprits),
             spans_dropped=telemetry.provider.buffer.dropped,
         )
-        return recommend(system, [_pattern(row, windows[row.name]) for row in rows])
+        found = recommend(system, [_pattern(row, windows[row.name]) for row in rows])
+        return [*short_of_memory(self.runtime), *found]
 
 
 def _pattern(row: AgentRow, window: Window) -> AgentPattern:

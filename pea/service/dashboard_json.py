@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from pea.runtime import AgentState
+from pea.runtime.pressure import PressureState
 from pea.service.task_json import TaskJson
 from pea.watch.health import Health
 from pea.watch.recommend import Recommendation
@@ -67,7 +68,8 @@ class Reliability(msgspec.Struct, frozen=True, kw_only=True):
 class Business(msgspec.Struct, frozen=True, kw_only=True):
     """Outcomes of the window. ``sla_compliance`` is the share of calls that took at most 300 ms.
 
-    Null: ``consensus_efficiency`` until agents vote, ``user_satisfaction`` until somebody gives feedback on tasks.
+    ``consensus_efficiency`` is, since the start, the share of answers in decided votes that said what was decided. Null:
+    it until agents vote, ``user_satisfaction`` until somebody gives feedback on tasks.
     """
 
     task_success_rate: Share | None
@@ -150,7 +152,10 @@ class Charts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dashboard(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything at once. ``alerts`` is null where no detector runs; figures are of the last ``window_s`` seconds."""
+    """Everything at once. ``alerts`` is null where no detector runs; figures are of the last ``window_s`` seconds.
+
+    ``pressure`` says what gives way because memory is short; null before the runtime has started.
+    """
 
     at_ms: float
     started_ms: float
@@ -162,4 +167,5 @@ class Dashboard(msgspec.Struct, frozen=True, kw_only=True):
     tasks: list[TaskJson]
     alerts: list[dict[str, Any]] | None
     recommendations: list[Recommendation]
+    pressure: PressureState | None
     charts: Charts

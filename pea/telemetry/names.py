@@ -79,6 +79,15 @@ PEA_LLM_MASKED: Final = "pea.llm.masked"
 """How many pieces of personal data were masked before sending."""
 PEA_LLM_PURPOSE: Final = "pea.llm.purpose"
 """What the model was asked for; one of a few words fixed in the code."""
+PEA_PRESSURE_FROM: Final = "pea.pressure.from"
+"""How many of the nine steps were taken before."""
+PEA_PRESSURE_MEASURE: Final = "pea.pressure.measure"
+"""What gives way."""
+PEA_PRESSURE_MEASURE_VALUES: Final = ("caches", "histories", "admission")
+PEA_PRESSURE_MEMORY: Final = "pea.pressure.memory"
+"""The process's resident memory in bytes when the step was taken."""
+PEA_PRESSURE_TO: Final = "pea.pressure.to"
+"""How many of the nine steps are taken now."""
 PEA_QUORUM_AGREED: Final = "pea.quorum.agreed"
 """How many voters said what was decided; 0 when nothing was."""
 PEA_QUORUM_FAULTS: Final = "pea.quorum.faults"
@@ -117,7 +126,7 @@ PEA_TASK_PRIORITY: Final = "pea.task.priority"
 PEA_TASK_PRIORITY_VALUES: Final = ("low", "normal", "high", "critical")
 PEA_TASK_REFUSAL: Final = "pea.task.refusal"
 """Why a task was not taken in."""
-PEA_TASK_REFUSAL_VALUES: Final = ("full", "late", "shed")
+PEA_TASK_REFUSAL_VALUES: Final = ("full", "late", "shed", "memory")
 PEA_TASK_RUN: Final = "pea.task.run"
 """Which run of the task this is, counted from 1; more than one after a crash, a shutdown or an approval."""
 PEA_TASK_STATUS: Final = "pea.task.status"
@@ -197,6 +206,8 @@ SPAN_EXECUTE_TOOL: Final = "execute_tool"
 """`execute_tool {gen_ai.tool.name}`: One call of another MCP server's tool, carrying the trace in `_meta`."""
 SPAN_CHAT: Final = "chat"
 """`chat {gen_ai.request.model}`: One request to a language model, by the GenAI conventions."""
+SPAN_PRESSURE: Final = "pressure"
+"""`pressure {pea.pressure.measure}`: Squeezing what one measure concerns, or giving its room back."""
 SPAN_TASK: Final = "task"
 """`task {pea.capability}`: One task, from its admission to its end."""
 SPAN_QUEUE_WAIT: Final = "queue.wait"
@@ -214,6 +225,8 @@ EVENT_BREAKER_TRANSITION: Final = "pea.breaker.transition"
 """A circuit breaker changed its state; on the attempt during which it did."""
 EVENT_FALLBACK: Final = "pea.fallback"
 """Another answer stood in for one that failed; on the caller's span."""
+EVENT_PRESSURE: Final = "pea.pressure"
+"""A step was taken because memory is short, or given back."""
 EVENT_QUORUM_DISSENT: Final = "pea.quorum.dissent"
 """A voter said something else than what was decided; on the round's span."""
 EVENT_RETRY_REFUSED: Final = "pea.retry.refused"
@@ -277,6 +290,10 @@ METRIC_KEEPER_TRACES: Final = "pea.keeper.traces"
 """Traces by what the keeper decided. ({trace})"""
 METRIC_LOOP_LAG: Final = "pea.loop.lag"
 """How late the event loop ran what was due. (s)"""
+METRIC_PRESSURE_SHARE: Final = "pea.pressure.share"
+"""What is left to a measure of what is configured, 1 when all is well. (1)"""
+METRIC_PRESSURE_STEPS: Final = "pea.pressure.steps"
+"""How many of the nine steps against memory pressure are taken, 0 when all is well. ({step})"""
 METRIC_QUORUM_DURATION: Final = "pea.quorum.duration"
 """How long rounds of agreement took; the counts by outcome give the share that decided. (s)"""
 METRIC_QUORUM_VOTES: Final = "pea.quorum.votes"
@@ -573,6 +590,24 @@ METRICS: Final[dict[str, Metric]] = {
         instrument="histogram",
         unit="s",
         brief="How late the event loop ran what was due.",
+        labels=(),
+        span="",
+        span_kind="",
+    ),
+    METRIC_PRESSURE_SHARE: Metric(
+        name="pea.pressure.share",
+        instrument="gauge",
+        unit="1",
+        brief="What is left to a measure of what is configured, 1 when all is well.",
+        labels=(PEA_PRESSURE_MEASURE,),
+        span="",
+        span_kind="",
+    ),
+    METRIC_PRESSURE_STEPS: Metric(
+        name="pea.pressure.steps",
+        instrument="gauge",
+        unit="{step}",
+        brief="How many of the nine steps against memory pressure are taken, 0 when all is well.",
         labels=(),
         span="",
         span_kind="",

@@ -83,13 +83,19 @@ class Recent:
     def __init__(self, limit: int, *, max_spans: int = MAX_SPANS_PER_TRACE, max_bytes: int = MAX_BYTES) -> None:
         self._limit = limit
         self._max_spans = max_spans
-        self._max_bytes = max_bytes
+        self._max_bytes = self._all_bytes = max_bytes
         self._traces: OrderedDict[int, _Trace] = OrderedDict()
         self._lock = threading.Lock()
         self.size_bytes = 0
 
     def __len__(self) -> int:
         return len(self._traces)
+
+    def squeeze(self, share: float) -> None:
+        """Keep at most this share of the bytes; 1 gives it back."""
+        with self._lock:
+            self._max_bytes = int(share * self._all_bytes)
+            self._let_go()
 
     def consume(self, batch: Sequence[Span]) -> None:
         """Keep sampled spans, and let the traces that were quiet longest go."""
@@ -98,9 +104,7 @@ class Recent:
                 for span in batch:
                     if span.trace.flags & 1:
                         self._keep(span)
-                while self._traces and (len(self._traces) > self._limit or self.size_bytes > self._max_bytes):
-                    _, gone = self._traces.popitem(last=False)
-                    self.size_bytes -= gone.size
+                self._let_go()
 
     def get(self, trace_id: str | int) -> list[SpanView]:
         """The spans of a trace by start time, leaves among them; empty when it is not (or no longer) here."""
@@ -118,6 +122,11 @@ class Recent:
         with self._lock:
             newest = [(key, list(t.spans), t.left_out) for key, t in reversed(self._traces.items())][: max(limit, 0)]
         return [_summary(key, spans, left_out) for key, spans, left_out in newest]
+
+    def _let_go(self) -> None:
+        while self._traces and (len(self._traces) > self._limit or self.size_bytes > self._max_bytes):
+            _, gone = self._traces.popitem(last=False)
+            self.size_bytes -= gone.size
 
     def _keep(self, span: Span) -> None:
         key = span.trace.trace_id

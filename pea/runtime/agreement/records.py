@@ -97,6 +97,15 @@ class Records:
         """Every voter's record."""
         return dict(self._voters)
 
+    def efficiency(self, agent: str = "") -> float | None:
+        """Of the answers heard in rounds that decided, the share that said what was decided; of one agent's or of all.
+
+        None where there was no such round.
+        """
+        records = [record for voter, record in self._voters.items() if not agent or voter.agent == agent]
+        agreed, dissented = sum(one.agreed for one in records), sum(one.dissented for one in records)
+        return agreed / (agreed + dissented) if agreed + dissented else None
+
     def standing(self, capability: str) -> Standing | None:
         """How the rounds about a capability went; None when there was none."""
         counts = self._counts.get(capability)

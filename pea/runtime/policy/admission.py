@@ -24,6 +24,7 @@ ENOUGH = 10  # tasks of a kind before their usual duration is believed
 SHARE = 0.1  # of a new duration in the usual one
 FIRST_GUESS_S = 0.05
 LONGEST_WAIT_S = 60.0
+SHORT_S = 5.0  # before a task that memory was too short for is tried again
 MAX_KNOWN = 1_000
 TELLING_S = 0.005  # of expected wait; shorter ones say nothing about the reckoning
 MOST_STRETCH = 20.0
@@ -50,6 +51,7 @@ class Admission:
             settings.concurrency, settings.concurrency_least, adaptive=settings.adaptive_concurrency
         )
         self.shed_below: Priority | None = None  # set by the watcher of the SLA: refuse these while tasks wait
+        self.short_below: Priority | None = None  # set while memory is short: refuse these
         self.refused: dict[tuple[Priority, str], int] = {}
         self._room = {priority: math.ceil(share * settings.queue) for priority, share in ROOM.items()}
         self._reserve = settings.critical_reserve
@@ -73,6 +75,9 @@ class Admission:
 
         ``entering`` is how many tasks are let in and not in line yet: their record is being written.
         """
+        if self.short_below is not None and priority < self.short_below:
+            what = f"memory is short: tasks of priority {priority.name.lower()} are refused until there is more"
+            self._refuse(priority, "memory", what, SHORT_S)
         waiting = self.waiting + entering
         if waiting >= self._room[priority]:
             excess = waiting - self._room[priority] + 1
@@ -87,6 +92,11 @@ class Admission:
             if count >= ENOUGH and wait_s and wait_s + usual_s > deadline_s:
                 what = f"it would end in about {wait_s + usual_s:.1f} s, after its deadline of {deadline_s:.1f} s"
                 self._refuse(priority, "late", what, wait_s + usual_s - deadline_s)
+
+    def squeeze(self, share: float) -> None:
+        """Take in tasks of this share of the four priorities, the highest; 1 takes in all again."""
+        refused = round((1 - share) * len(Priority))
+        self.short_below = Priority(refused) if refused else None
 
     def may_start(self, priority: Priority) -> bool:
         """Whether there is a free place for a task of this priority; some are kept for the critical ones."""
