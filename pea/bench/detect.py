@@ -172,6 +172,7 @@ def _rank(given: Fault, alert: Alert, stage: Stage, past: _Past, at_s: float) ->
     if given.traffic is None:
         causes, _ = grown(stage.samples, 1_800.0, EPOCH_S + at_s)
         return _place_of(given, causes)
+    from pea.watch.breach import breaching
     from pea.watch.cause import rank_causes
     from pea.watch.cause_columns import columns
 
@@ -179,7 +180,8 @@ def _rank(given: Fault, alert: Alert, stage: Stage, past: _Past, at_s: float) ->
     began_s = alert.since_s - EPOCH_S - LEAD_S
     last_s = began_s - WINDOW_S / 2
     before = [past.between(last_s - (n + 1) * WINDOW_S, last_s - n * WINDOW_S, agent) for n in range(4)]
-    breach = columns(past.between(began_s, at_s, agent))
+    rule = next(rule for rule in stage.watcher.rules.rules if rule.name == alert.rule)
+    breach = columns(breaching(past.between(began_s, at_s, agent), alert, rule))
     kind = "errors" if "error" in given.rule else "latency"
     ranked = rank_causes([columns(one) for one in before], breach, kind)  # type: ignore[arg-type]
     return _place_of(given, [msgspec.to_builtins(one) for one in ranked])

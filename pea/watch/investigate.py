@@ -84,6 +84,7 @@ def compare(
     store: SpanStore, alert: Alert, rule: Rule, kind: Literal["latency", "errors"], now_s: float
 ) -> tuple[tuple[Mapping[str, Any], ...], str, tuple[str, ...]]:
     """Causes, explanation and traces of an alert: its traces beside those of the twenty minutes before. Blocks."""
+    from pea.watch.breach import breaching
     from pea.watch.cause import rank_causes
     from pea.watch.cause_columns import columns
     from pea.watch.cause_words import explain
@@ -101,7 +102,7 @@ def compare(
         )
         return store.get_many(row.trace_id for row in store.search(query).traces)
 
-    breach = columns(traces(began_s, now_s))
+    breach = columns(breaching(traces(began_s, now_s), alert, rule))
     # A window that the rule still looks at may hold the beginning of the fault: what is before must be before that.
     last_s = began_s - (float(rule.window) if rule.burn is None else WINDOW_S) / 2
     before = [columns(traces(last_s - (n + 1) * WINDOW_S, last_s - n * WINDOW_S)) for n in range(WINDOWS)]

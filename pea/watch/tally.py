@@ -7,7 +7,7 @@ quarter of an hour before was different, less is needed: that something changed 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -118,13 +118,21 @@ def onset(past: Tally, since_s: float | None, share: float, confidence: float) -
     if since_s is None or confidence <= PLAIN:
         return None
     count, bad = past.since(since_s)
-    seen = min(max(bad / max(count, 1), 2 * share), 0.999)
-    if not 0 < share < seen:
-        return since_s
+    began = likeliest_run(past.counts, past.held, share, bad / max(count, 1))
+    return (int(past.now_s // SLICE_S) - began + 1) * float(SLICE_S)
+
+
+def likeliest_run(counts: Sequence[int], held: Sequence[int], share: float, seen: float) -> int:
+    """Over how many of the last entries a share of ``seen``, rather than the ``share`` allowed, explains them best.
+
+    ``seen`` is taken for no less than twice the share allowed. At least 1.
+    """
+    seen = min(max(seen, 2 * share, 1e-6), 0.999)
+    share = min(max(share, 1e-6), seen / 2)
     for_bad, for_good = math.log(seen / share), math.log((1 - seen) / (1 - share))
     best, score, began = 0.0, 0.0, 1
-    for back, (held, found) in enumerate(zip(reversed(past.counts), reversed(past.held), strict=True), 1):
-        score += found * for_bad + (held - found) * for_good
+    for back, (count, bad) in enumerate(zip(reversed(counts), reversed(held), strict=True), 1):
+        score += bad * for_bad + (count - bad) * for_good
         if score > best:
             best, began = score, back
-    return (int(past.now_s // SLICE_S) - began + 1) * float(SLICE_S)
+    return began

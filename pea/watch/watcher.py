@@ -19,6 +19,7 @@ from pea.watch.notify import Delivery, Outbox, Planner, Send, to_log
 from pea.watch.rule import BUILT_IN_RECEIVERS, Rule, RuleSet
 
 INTERVAL_S = 10.0
+SETTLED_S = 30.0  # after an alert has fired: its cause is then looked for once more, among more traces
 LEARNED_S = 300.0  # between two writings of what baselines have learned
 SLICE_S = 0.001
 BREATH = 8  # readings
@@ -71,6 +72,7 @@ class Watcher:
         self._investigate = investigate
         self._pin = pin
         self._investigating: set[asyncio.Task[None]] = set()
+        self._unsettled: dict[str, float] = {}  # occurrences by when their cause was first looked for
         self._evaluations = self._failures = 0
         self._evaluation_s = 0.0
         self._failed: set[str] = set()
@@ -104,7 +106,9 @@ class Watcher:
                 began = time.perf_counter()
         for change in changes:
             if change.alert.state is State.FIRING:
+                self._unsettled[change.alert.occurrence] = self._clock()
                 self._look_into(change.alert)
+        self._look_again()
         if self._investigating:  # what they find within two seconds is told with the alert
             await asyncio.wait(self._investigating, timeout=2.0)
         self.plan()
@@ -231,9 +235,24 @@ class Watcher:
         self._investigating.add(task)
         task.add_done_callback(self._investigating.discard)
 
+    def _look_again(self) -> None:
+        """Once, when an alert has been firing for a while: its first traces were few."""
+        due_s = self._clock() - SETTLED_S
+        due = {occurrence for occurrence, since_s in self._unsettled.items() if since_s <= due_s}
+        for alert in self.book.alerts(State.FIRING) if due else ():
+            if alert.occurrence in due:
+                self._look_into(alert)
+        for occurrence in due:
+            del self._unsettled[occurrence]
+
     async def _investigated(self, investigate: Investigate, alert: Alert, rule: Rule) -> None:
         try:
-            self.book.replace(await investigate(alert, rule))
+            found = await investigate(alert, rule)
+            if self._pin is not None:
+                for trace in found.exemplars:
+                    self._pin(int(trace, 16))
+            if found.cause or not alert.cause:  # what was found first is not given up for nothing
+                self.book.replace(found)
         except Exception:  # noqa: BLE001 - an alert without its cause is still an alert
             _log.exception("the cause of %s could not be looked for", alert.rule)
 
