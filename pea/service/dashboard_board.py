@@ -11,7 +11,6 @@ from typing import Any
 from pea.runtime import AgentRecord, AgentState, Runtime, TaskState
 from pea.service.chronicle import Holder
 from pea.service.dashboard_charts import charts, mean_lag_s, memory_line
-from pea.service.dashboard_pressure import short_of_memory
 from pea.service.dashboard_json import (
     AgentRow,
     Business,
@@ -27,6 +26,7 @@ from pea.service.dashboard_json import (
     Tokens,
     Trends,
 )
+from pea.service.dashboard_pressure import short_of_memory
 from pea.service.dashboard_pulse import SLOTS, STEP_S, Meter, Pulse, Window
 from pea.service.dashboard_uptime import UNKNOWN, Standing, Uptime, system_standing, up_sample
 from pea.service.dashboard_usage import Usage, UsageReader
