@@ -13,6 +13,7 @@ _COMMANDS = {
     "serve": ("pea.cli.serve", "Start the service."),
     "run": ("pea.cli.run", "Run one capability in this process and show its trace."),
     "index": ("pea.cli.index", "Read a workspace once, so that no first question waits for it."),
+    "ask": ("pea.cli.ask", "Ask in plain words, and see what was understood."),
     "agents": ("pea.cli.agents", "The agents and what they can do."),
     "mcp": ("pea.cli.mcp", "Serve every capability as a tool to an MCP host."),
     "tasks": ("pea.cli.tasks", "Submit, list, show, approve and cancel tasks of a running service."),

@@ -109,12 +109,10 @@ class _Call:
         extra = (self._at.meta.model_extra or {}) if self._at.meta is not None else {}
         carried = {field: value for field in CARRIED if isinstance(value := extra.get(field), str)}
         transport = "pipe" if request is None else "tcp"
-        if "traceparent" not in carried:
-            return base, [], transport
         parent = propagate.extract(carried, context=OtelContext())
-        own = get_current_span(base).get_span_context()
-        if own.trace_id == get_current_span(parent).get_span_context().trace_id:
-            return base, [], transport  # the host's HTTP client was traced too: its span is the nearer parent
+        own, told = (get_current_span(one).get_span_context() for one in (base, parent))
+        if not told.is_valid or own.trace_id == told.trace_id:
+            return base, [], transport  # it is broken, or the host's HTTP client was traced too and is nearer
         return parent, [Link(own)] if own.is_valid else [], transport
 
     async def _result(self, span: Span, arguments: dict[str, Any]) -> protocol.CallToolResult:
