@@ -28,6 +28,7 @@ HEADERS = {
 }
 
 
+_SERVER = istr("Server")
 _HEADERS = tuple((istr(name), value) for name, value in HEADERS.items())  # istr: looked up without folding case again
 
 
@@ -79,6 +80,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     headers = response.headers
     for name, value in _HEADERS:
         headers.setdefault(name, value)
+    headers[_SERVER] = HEADERS["Server"]  # aiohttp has put its own there by now
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

@@ -13,12 +13,14 @@ from aiohttp import web
 from pea.errors import ConfigError
 from pea.runtime import Runtime
 from pea.service.access.state import AUDITOR, GATE
+from pea.service.access.tls import Certificates, certificates
 from pea.service.alerts import on_the_board
 from pea.service.alerts_detector import DETECTOR
 from pea.service.application import create_app
 from pea.service.chronicle import HOLDER
 from pea.service.connection import Runner
 from pea.service.dashboard import BOARD
+from pea.service.guard import is_loopback
 from pea.service.state import STATE
 from pea.telemetry import get_logger
 
@@ -43,6 +45,7 @@ class Service:
         self.app = create_app(runtime)
         self._state = self.app[STATE]
         self._runner = Runner(self.app)
+        self._certificates: Certificates | None = None
         self._port = 0
         self._starting: asyncio.Task[None] | None = None
         self._closed = False
@@ -52,7 +55,8 @@ class Service:
     def url(self) -> str:
         """Where the service is, such as ``http://127.0.0.1:8080``; the port is known once it is bound."""
         host = self.runtime.settings.service.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
+        scheme = "https" if self.runtime.settings.access.tls.cert else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self._port}"
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -69,6 +73,7 @@ class Service:
         Raises ConfigError when the address cannot be used, or may not be.
         """
         settings = self.runtime.settings.service
+        self._certificates = certificates(self.runtime.settings.access.tls)
         self.app[GATE].open()
         try:
             await self.app[AUDITOR].open()
@@ -81,7 +86,8 @@ class Service:
         self.app[BOARD].count_network(self._runner.network_bytes)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, settings.host, settings.port, backlog=BACKLOG).start()
+            context = None if self._certificates is None else self._certificates.context
+            await web.TCPSite(self._runner, settings.host, settings.port, backlog=BACKLOG, ssl_context=context).start()
         except OSError as error:
             await self._runner.cleanup()
             await self._shut()
@@ -92,6 +98,8 @@ class Service:
                 fix="stop what uses it, or choose another port (0: any free one)",
             ) from error
         self._port = self._runner.addresses[0][1]
+        if context is None and not is_loopback(settings.host):
+            log.warning("tokens and answers go over the network as they are", fix="set access.tls.cert, or put a proxy")
         state = self.runtime.settings.state
         if state and self.runtime.settings.journal.on:
             self.runtime.keep_journal(Path(state) / "journal")

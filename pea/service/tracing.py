@@ -99,7 +99,7 @@ def _attributes(request: web.Request, route: str | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         names.HTTP_REQUEST_METHOD: method if method in _METHODS else OTHER_METHOD,
         names.URL_PATH: request.rel_url.raw_path,
-        names.URL_SCHEME: "http",
+        names.URL_SCHEME: request.scheme,
         names.NETWORK_PROTOCOL_VERSION: "1.1" if version.minor else "1.0",
     }
     if method not in _METHODS:

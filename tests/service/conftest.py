@@ -160,7 +160,10 @@ def serve() -> Serve:
         tree: dict[str, dict[str, Any]] = {"service": {"port": 0}}
         for name, value in settings.items():
             section, _, field = name.partition("__")
-            tree.setdefault(section, {})[field] = value
+            if field:
+                tree.setdefault(section, {})[field] = value
+            else:
+                tree[section] = value
         runtime = Runtime(
             msgspec.convert(tree, Settings, dec_hook=lambda kind, value: kind.parse(value)), agents=agents
         )
