@@ -256,6 +256,7 @@ class WatchSettings(_Section, frozen=True):
     rules: tuple[str, ...] = ()  # rule files; empty: those that ship with PEA
     interval: Seconds = Seconds(10.0)  # between two evaluations
     link: str = ""  # where people reach this service; empty: its own address
+    alertmanagers: tuple[str, ...] = ()  # addresses of Alertmanagers that are told of every rule's alerts
 
 
 class SlaSettings(_Section, frozen=True):

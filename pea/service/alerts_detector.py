@@ -72,13 +72,15 @@ class Detector:
 
     async def reload(self) -> None:
         """Read the rule files again if they have changed; what is wrong with them leaves the last good ones in use."""
+        from pea.watch.rule import told_everywhere
+
         seen = await asyncio.to_thread(_stamps, self._paths)
         if seen == self._seen or self.watcher is None:
             return
         self._seen = seen
         rules = await asyncio.to_thread(self._read)
         if rules is not None and rules.digest != self.watcher.rules.digest:
-            self.watcher.use(rules)
+            self.watcher.use(told_everywhere(rules, self._settings.watch.alertmanagers))
             self.note("the alert rules were read anew")
             _log.info("%d alert rules are in use", len(rules.rules))
 
@@ -113,7 +115,7 @@ class Detector:
         from pea.watch.evaluate import Scene
         from pea.watch.investigate import Investigator
         from pea.watch.notify import sender
-        from pea.watch.rule import RuleSet
+        from pea.watch.rule import RuleSet, told_everywhere
         from pea.watch.upheavals import Upheavals
         from pea.watch.watcher import Watcher
         from pea.watch.windows import Windows
@@ -123,7 +125,7 @@ class Detector:
         self._undo.append(allocations.stop)
         self.note(f"PEA {__version__} started")
         self._seen = _stamps(self._paths)
-        rules = self._read() or _shipped_rules() or RuleSet()
+        rules = told_everywhere(self._read() or _shipped_rules() or RuleSet(), self._settings.watch.alertmanagers)
         link = self._settings.watch.link or url
         watcher = Watcher(
             Scene(Windows(), chronicle.series, time.time(), memory_limit()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
@@ -278,6 +278,14 @@ class RuleSet(msgspec.Struct, frozen=True):
     receivers: tuple[Receiver, ...] = ()
     group_by: tuple[str, ...] = ("rule",)
     digest: str = ""
+
+
+def told_everywhere(rules: RuleSet, urls: Sequence[str]) -> RuleSet:
+    """The same rules with the Alertmanagers at ``urls`` told of each, beside those whom a rule names."""
+    added = tuple(Receiver(name=f"alertmanager {url}", kind="alertmanager", url=url) for url in dict.fromkeys(urls))
+    names = tuple(receiver.name for receiver in added)
+    told = tuple(msgspec.structs.replace(rule, notify=(*rule.notify, *names)) for rule in rules.rules)
+    return msgspec.structs.replace(rules, rules=told, receivers=(*rules.receivers, *added))
 
 
 def labels_of(rule: Rule) -> tuple[str, ...]:

@@ -13,13 +13,14 @@ from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from structlog.testing import capture_logs
 
+from pea.service.alerts_detector import shipped_path
 from pea.watch.alert import Alert, State, alert_id
 from pea.watch.notify import Notice, Outbox, OutboxState, Planner, Send, sender, to_log
 from pea.watch.notify.notice import body
 from pea.watch.notify.outbox import MAX_WAITING
 from pea.watch.notify.senders import letter, signature, webhook_body
-from pea.watch.rule import Receiver
-from pea.watch.rule_file import parse_rules
+from pea.watch.rule import Receiver, told_everywhere
+from pea.watch.rule_file import load_rules, parse_rules
 from tests.watch.conftest import NOW_S, Clock
 
 RULES = parse_rules([("mine.yaml", """
@@ -298,3 +299,16 @@ def test_the_text_says_since_when_and_where_to_look() -> None:
     assert "FIRING high: Agent travel" in text
     assert "RESOLVED high: Agent mail" in text
     assert "over since 2027-01-15T08:00:00.000Z" in text
+
+
+def test_alertmanagers_of_the_settings_are_told_of_every_rule() -> None:
+    """One line of configuration sends all alerts on; whom a rule names stays named, and the digest is the files'."""
+    rules = load_rules([shipped_path()])
+    told = told_everywhere(rules, ["http://am:9093", "http://am:9093"])
+    (added,) = told.receivers[len(rules.receivers) :]
+    assert (added.kind, added.url) == ("alertmanager", "http://am:9093")
+    assert all(
+        rule.notify == (*before.notify, added.name) for rule, before in zip(told.rules, rules.rules, strict=True)
+    )
+    assert told.digest == rules.digest
+    assert told_everywhere(rules, ()) == rules
