@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Self
@@ -13,7 +14,7 @@ import msgspec
 
 from pea.config.connectors import Account
 from pea.connect import accounts
-from pea.connect.exchange import exchange
+from pea.connect.exchange import exchange, reason
 from pea.connect.failures import Refused, Unreachable
 
 MAX_BODY_BYTES = 128 << 20
@@ -117,7 +118,7 @@ class Http:
                 fix=f"if it is the right one, give its CA as connect.accounts.{self.name}.ca",
             ) from error
         except aiohttp.ClientConnectorError as error:
-            raise Unreachable(f"no connection: {error.strerror or error.os_error}", where=place) from error
+            raise Unreachable(f"no connection: {reason(error.os_error)}", where=place) from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(str(error) or type(error).__name__, where=place) from error
 
@@ -129,12 +130,16 @@ class Http:
                 connector=aiohttp.TCPConnector(
                     ssl=accounts.trust(self.name, account), limit=CONNECTIONS, keepalive_timeout=IDLE_S
                 ),
-                auth=aiohttp.BasicAuth(account.user, secret, encoding="utf-8") if account.user else None,
-                headers={"User-Agent": "PEA"},
+                headers={"User-Agent": "PEA", **_authorization(account.user, secret)},  # not followed to other servers
                 timeout=aiohttp.ClientTimeout(total=None, connect=float(account.timeout)),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
+
+
+def _authorization(user: str, secret: str) -> dict[str, str]:
+    """Basic authentication (RFC 7617), in UTF-8."""
+    return {"Authorization": f"Basic {b64encode(f'{user}:{secret}'.encode()).decode()}"} if user else {}
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int, place: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
@@ -68,3 +69,8 @@ async def exchange(
                 raise failure
             await sleep(chance() * min(CAP_S, BASE_S * 2**number))
     raise AssertionError("unreachable")
+
+
+def reason(error: OSError) -> str:
+    """Why the network did not do it, in the system's words without numbers."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error) or type(error).__name__

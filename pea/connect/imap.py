@@ -17,7 +17,7 @@ import msgspec
 
 from pea.config.connectors import Account
 from pea.connect import accounts
-from pea.connect.exchange import exchange
+from pea.connect.exchange import exchange, reason
 from pea.connect.failures import Refused, Unreachable
 from pea.connect.mirror import Mirror, folder_name
 from pea.errors import MissingExtra
@@ -108,7 +108,8 @@ class Imap:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 fix = f"if it is the right one, give its CA as connect.accounts.{self.name}.ca"
                 raise Refused(f"its certificate is not trusted: {error}", where=self._place, fix=fix) from error
-            raise Unreachable(str(error) or type(error).__name__, where=self._place) from error
+            told = f"no connection: {reason(error)}" if isinstance(error, OSError) else str(error)
+            raise Unreachable(told or type(error).__name__, where=self._place) from error
         except IMAPClientError as error:
             self._drop()
             raise Refused(str(error), where=self._place) from error

@@ -196,3 +196,24 @@ service stats {{
     def close(self) -> None:
         self.program.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Mailman:
+    """An SMTP server (aiosmtpd) in a process of its own that keeps each mail it takes as a file.
+
+    What it does is told by files in its folder: ``refuse`` refuses recipients, ``hold`` has it take the mail and never
+    say so.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder, self.port = folder, free_port()
+        command = [sys.executable, str(Path(__file__).with_name("mailman.py")), str(self.port), str(folder)]
+        self.program = Program(command, self.port, folder / "log")
+        self.program.start()
+
+    def mails(self) -> list[bytes]:
+        return [path.read_bytes() for path in sorted(self.folder.glob("*.eml"))]
+
+    def close(self) -> None:
+        self.program.stop()
