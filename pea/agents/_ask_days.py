@@ -15,12 +15,17 @@ from pea.workspace.text.dates import find_dates
 Shape = Literal["day", "days", "month", "ahead", "back", "since", "until"]
 MAX_SPAN = 366  # days
 
-NUMBERS = {
-    word: number
-    for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
-    )
-} | {"a": 1, "an": 1, "couple": 2, "few": 3, "twenty": 20, "thirty": 30, "sixty": 60, "ninety": 90}
+_COUNTED = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+NUMBERS = {word: number for number, word in enumerate(_COUNTED.split())} | {
+    "a": 1,
+    "an": 1,
+    "couple": 2,
+    "few": 3,
+    "twenty": 20,
+    "thirty": 30,
+    "sixty": 60,
+    "ninety": 90,
+}
 NUMBER = rf"(?:\d{{1,4}}|a couple(?: of)?|a few|{'|'.join(NUMBERS)})"
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY = r"mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs(?:day)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?"
@@ -91,7 +96,7 @@ def find_when(text: str, today: date) -> tuple[When | None, list[tuple[int, int]
     spans = [(_lead(text, atom.start), atom.end) for atom in kept[:2]]
     said = text[first.start : kept[min(1, len(kept) - 1)].end]
     if len(kept) > 1 and re.fullmatch(
-        r"\s*(?:to|and|until|till|through|-|–)\s*(?:the )?", text[first.end : kept[1].start]
+        r"\s*(?:to|and|until|till|through|-|\u2013)\s*(?:the )?", text[first.end : kept[1].start]
     ):
         last = kept[1]
         low, high = min(first.first, last.first), max(first.last, last.last)
@@ -186,8 +191,8 @@ def _week(said: dict[str, str], today: date) -> tuple[date, date, Shape] | None:
     if unit == "month":
         return (*_of_month(today.year, today.month + step), "month")
     if unit == "quarter":
-        first = (today.month - 1) // 3 * 3 + 1 + 3 * step
-        return _of_month(today.year, first)[0], _of_month(today.year, first + 2)[1], "days"
+        begin = (today.month - 1) // 3 * 3 + 1 + 3 * step
+        return _of_month(today.year, begin)[0], _of_month(today.year, begin + 2)[1], "days"
     return date(today.year + step, 1, 1), date(today.year + step, 12, 31), "days"
 
 

@@ -13,16 +13,18 @@ from pea.agents._ask_slots import Slots
 
 _TOKEN = re.compile(r"\S+")
 _EDGE = " \t.,;:!?\u2026()[]"
-_LITTLE = frozenset(
-    "please the a an of in on at for to from about with by and or my our your me us i we you is are was were be do does "
-    "did can could would should will shall may have has had what what's whats which who where where's wheres when how "
-    "that this those these it its there any some all anything everything something much many named called titled "
-    "regarding concerning over under into give show tell get list want need like say says know see let let's one "
-    "hey hi hello pea thanks thank just quickly kindly through up out related information info details data "
-    "spend spent pay paid file document look search find open read check key main points point gist".split()
-)
+_SAYS_LITTLE = """
+    please the a an of in on at for to from about with by and or my our your me us i we you is are was were be do
+    does did can could would should will shall may have has had what what's whats which who where where's wheres
+    when how that this those these it its there any some all anything everything something much many named called
+    titled regarding concerning over under into give show tell get list want need like say says know see let let's
+    one hey hi hello pea thanks thank just quickly kindly through up out related information info details data
+    spend spent pay paid file document look search find open read check key main points point gist
+"""
+_LITTLE = frozenset(_SAYS_LITTLE.split())
 ASKED = {
-    "document": "Which document?", "other": "Which document should it be compared with?", "query": "What should be found?",
+    "document": "Which document?", "other": "Which document should it be compared with?",
+    "query": "What should be found?",
     "question": "What is the question?", "topic": "About what?", "message": "Which conversation?",
     "person": "Which person?", "people": "With whom?", "key": "Which one?", "namespace": "Where is it kept?",
 }  # fmt: skip
@@ -71,7 +73,7 @@ def _days(fields: Mapping[str, Any], when: When, today: date) -> dict[str, Any]:
         found["month"] = f"{when.first:%Y-%m}"
     if "since" in fields:
         found["since"] = when.first.isoformat()
-        if "until" in fields and when.shape not in ("since",):
+        if "until" in fields and when.shape != "since":
             found["until"] = when.last.isoformat()
         if "days" in fields and "until" not in fields:
             found["days"] = _bounded(when.days, fields["days"])

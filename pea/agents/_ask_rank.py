@@ -24,17 +24,18 @@ K1, B = 1.2, 0.75
 NAME_WEIGHT, BOOK_WEIGHT, SUMMARY_WEIGHT = 3, 3, 2
 PATTERN_GAIN = 4.0  # for a pattern that covers the whole request; less for a part of it
 _QUESTION = re.compile(
-    r"^(?:(?:and|so|please|tell me|do you know|can you tell me) )*(?:what|who|whom|whose|when|where|why|how|which|is|are|was|were|"
-    r"does|did|do|has|have|can|may|must)\b"
+    r"^(?:(?:and|so|please|tell me|do you know|can you tell me) )*(?:what|who|whom|whose|when|where|why|how|which|"
+    r"is|are|was|were|does|did|do|has|have|can|may|must)\b"
 )
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
-_STOP = frozenset(
-    "a an the of to in on at for and or but is are was were be been do does did have has had i me my mine you your we "
-    "us our they them their he she it its this that these those what which who whom whose when where why how can could "
-    "will would should shall may might must please with from by as if so not no any some all there here up out about "
-    "give get got show tell let want need like just also than then too very say says said make go going am im whats "
-    "per one day days each every".split()
-)
+_SAYS_NOTHING = """
+    a an the of to in on at for and or but is are was were be been do does did have has had i me my mine you your
+    we us our they them their he she it its this that these those what which who whom whose when where why how can
+    could will would should shall may might must please with from by as if so not no any some all there here up
+    out about give get got show tell let want need like just also than then too very say says said make go going
+    am im whats per one day days each every
+"""
+_STOP = frozenset(_SAYS_NOTHING.split())
 _SAME = {
     "email": "mail", "e-mail": "mail", "emails": "mail", "mails": "mail", "appointments": "appointment",
     "diary": "calendar", "emailed": "mail",

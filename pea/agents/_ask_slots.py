@@ -18,31 +18,35 @@ _LENGTH = re.compile(
     re.IGNORECASE,
 )
 _COUNT = re.compile(
-    rf"\b(?:(?:top|first|latest|last|newest|biggest|largest|best)\s+(?P<top>{NUMBER})\b(?!\s*(?:day|week|month|year|hour|min))"
-    rf"|(?:list|show|give|find|tell)(?:\s+me)?\s+(?:the\s+)?(?P<show>\d+|two|three|four|five|six|seven|eight|nine|ten)\s"
-    rf"(?!\s*(?:day|week|month|year|hour|min|free|h\b))"
-    rf"|(?P<most>\d+|two|three|four|five|ten)\s+(?:most|best|latest|newest|biggest|largest)\b)",
+    rf"\b(?:(?:top|first|latest|last|newest|biggest|largest|best)\s+(?P<top>{NUMBER})\b"
+    r"(?!\s*(?:day|week|month|year|hour|min))"
+    r"|(?:list|show|give|find|tell)(?:\s+me)?\s+(?:the\s+)?(?P<show>\d+|two|three|four|five|six|seven|eight|nine|ten)\s"
+    r"(?!\s*(?:day|week|month|year|hour|min|free|h\b))"
+    r"|(?P<most>\d+|two|three|four|five|ten)\s+(?:most|best|latest|newest|biggest|largest)\b)",
     re.IGNORECASE,
 )
 _SENTENCES = re.compile(rf"\bin\s+(?P<number>{NUMBER})\s+(?:sentences?|lines?|bullets?|points?)\b", re.IGNORECASE)
 _QUOTED = re.compile(r"[\"\u201c\u201e](?P<text>[^\"\u201c\u201d\u201e]{1,200})[\"\u201d\u201c]")
 _FILE = re.compile(r"(?<![\w@/.])[\w/][\w./-]*\.(?:pdf|docx?|md|txt|html?|rtf|odt)\b", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_NAME = r"(?:(?:dr|prof|professor|mr|mrs|ms|frau|herr)\.?\s+)?[^\W\d_][\w'\u2019-]*(?:\s+(?:van |von |de |di )?[A-ZÀ-Þ][\w'\u2019-]+){0,2}"
+_FAMILY = r"(?:\s+(?:van |von |de |di )?[A-ZÀ-Þ][\w'\u2019-]+){0,2}"
+_NAME = rf"(?:(?:dr|prof|professor|mr|mrs|ms|frau|herr)\.?\s+)?[^\W\d_][\w'\u2019-]*{_FAMILY}"
+_FULL_NAME = rf"(?:(?:[Dd]r|[Pp]rof|[Pp]rofessor|[Mm]rs?|[Mm]s)\.?\s+)?[A-ZÀ-Þ][\w'\u2019-]+{_FAMILY}"
 _WITH = re.compile(
     rf"\b(?:with|between|for me and|together with)\s+(?P<names>{_NAME}(?:\s*(?:,|and|&|,\s*and)\s+{_NAME}){{0,9}})",
 )
 _AND_I = re.compile(rf"\b(?P<names>{_NAME}(?:\s*,\s*{_NAME})*)\s+and\s+(?:I|me)\b(?!\s+[A-Z])")
 _TO_WHOM = re.compile(
-    rf"\b(?:to|from|about|address|meet|meeting|of|by|is|see|know|call|greet)\s+(?P<names>(?:(?:[Dd]r|[Pp]rof|[Pp]rofessor|[Mm]rs?|[Mm]s)\.?\s+)?[A-ZÀ-Þ][\w'\u2019-]+(?:\s+[A-ZÀ-Þ][\w'\u2019-]+){{0,2}})"
+    rf"\b(?:to|from|about|address|meet|meeting|of|by|is|see|know|call|greet)\s+(?P<names>{_FULL_NAME})"
 )
 _VERB = re.compile(r"^(?:could|can|should|shall|do|does|did|will|would|may|have|are|is)\s+", re.IGNORECASE)
 _SPLIT = re.compile(r"\s*(?:,\s*and|,|\band\b|&)\s+")
-_NOBODY = frozenset(
-    "me i my mine you your us we our ours the a an this that these those it its all any every everyone everybody "
-    "anyone anybody someone today tomorrow next last what which who whom when where how on in at for of no less more "
-    "gdpr ccpa citations reasons sources respect regard attachments his her their him them legal team".split()
-)
+_NO_NAMES = """
+    me i my mine you your us we our ours the a an this that these those it its all any every everyone everybody
+    anyone anybody someone today tomorrow next last what which who whom when where how on in at for of no less
+    more gdpr ccpa citations reasons sources respect regard attachments his her their him them legal team
+"""
+_NOBODY = frozenset(_NO_NAMES.split())
 
 
 class Slots(msgspec.Struct, frozen=True, kw_only=True):

@@ -115,9 +115,11 @@ async def test_what_needs_approval_waits_for_a_person(host, tmp_path):
         found = await one.session.call_tool("desk_send", {"to": "Anna"})
         assert "Waiting for approval: send to Anna" in found.content[0].text
         task_id = found.meta["pea.task.id"]
-        async with aiohttp.ClientSession(one.service.url) as client:
-            async with client.post(f"/v1/tasks/{task_id}/approve") as answer:
-                assert answer.status in (200, 202)
+        async with (
+            aiohttp.ClientSession(one.service.url) as client,
+            client.post(f"/v1/tasks/{task_id}/approve") as answer,
+        ):
+            assert answer.status in (200, 202)
         task = await one.service.runtime.scheduler.wait(task_id, 5)
         assert task.state == "succeeded"
 
@@ -157,17 +159,23 @@ async def test_calls_side_by_side_get_their_own_answers(host):
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost.evil.example"])
 async def test_pages_of_other_sites_are_kept_out(host, origin):
     """A browser page elsewhere cannot speak to the server, whatever it sends."""
-    async with host() as one, aiohttp.ClientSession(one.service.url) as client:
-        async with client.post("/mcp", json={}, headers={"Origin": origin}) as answer:
-            assert answer.status == 403
+    async with (
+        host() as one,
+        aiohttp.ClientSession(one.service.url) as client,
+        client.post("/mcp", json={}, headers={"Origin": origin}) as answer,
+    ):
+        assert answer.status == 403
 
 
 @pytest.mark.parametrize("body", [b"{", b"[" * 1_000, b'{"a":1,"a":2}', b"\xff", b'{"n":NaN}'])
 async def test_hostile_bodies_are_refused(host, body):
     """What is no JSON, or two things at once, never reaches the protocol."""
-    async with host() as one, aiohttp.ClientSession(one.service.url) as client:
-        async with client.post("/mcp", data=body, headers={"Content-Type": "application/json"}) as answer:
-            assert answer.status == 400
+    async with (
+        host() as one,
+        aiohttp.ClientSession(one.service.url) as client,
+        client.post("/mcp", data=body, headers={"Content-Type": "application/json"}) as answer,
+    ):
+        assert answer.status == 400
 
 
 async def test_sessions_are_bounded(host):
