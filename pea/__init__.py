@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         PeaError,
         WorkspaceError,
     )
-    from pea.runtime import Agent, Context, Outcome, Runtime, Task, TaskState, capability, isolated
+    from pea.runtime import Agent, Batch, Context, Outcome, Runtime, Task, TaskState, capability, isolated
 
 # Imported when first asked for: `pea.telemetry` alone, or `pea --help`, need none of the runtime.
 _HOMES = {
@@ -29,12 +29,15 @@ _HOMES = {
         ("AgentUnavailable", "DeadlineExceeded", "InputError", "MissingExtra", "PeaError", "WorkspaceError"),
         "pea.errors",
     ),
-    **dict.fromkeys(("Agent", "Context", "Outcome", "Runtime", "Task", "TaskState", "capability", "isolated"), "pea.runtime"),
+    **dict.fromkeys(
+        ("Agent", "Batch", "Context", "Outcome", "Runtime", "Task", "TaskState", "capability", "isolated"), "pea.runtime"
+    ),
 }
 
 __all__ = [
     "Agent",
     "AgentUnavailable",
+    "Batch",
     "Context",
     "DeadlineExceeded",
     "InputError",

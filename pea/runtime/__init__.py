@@ -1,6 +1,7 @@
 """Agents, tasks and the calls between them."""
 
 from pea.runtime.agent import Agent, capability
+from pea.runtime.batch import Batch
 from pea.runtime.context import Context, Outcome
 from pea.runtime.contract import Capability
 from pea.runtime.directory import AgentRecord, AgentState
@@ -13,6 +14,7 @@ __all__ = [
     "Agent",
     "AgentRecord",
     "AgentState",
+    "Batch",
     "Capability",
     "Context",
     "Health",

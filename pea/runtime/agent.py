@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
 from pea.config import Seconds
+from pea.runtime.batch import Batch
 
 if TYPE_CHECKING:
     from pea.runtime.context import Context
 
-F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+F = TypeVar("F", bound=Callable[..., Awaitable[Any] | AsyncIterator[Any]])
 PriorityName = Literal["low", "normal", "high", "critical"]
 
 
@@ -29,6 +30,8 @@ class Declared(msgspec.Struct, frozen=True):
     resumable: bool = False
     priority: PriorityName | None = None
     writes: bool = True
+    batch: Batch | None = None
+    streams: bool = False
 
 
 def capability(
@@ -42,6 +45,7 @@ def capability(
     resumable: bool = False,
     priority: PriorityName | None = None,
     writes: bool | None = None,
+    batch: Batch | None = None,
 ) -> Callable[[F], F]:
     """Declare a method as a capability that others can call by ``name`` (``agent.verb``).
 
@@ -60,6 +64,8 @@ def capability(
     ``writes`` says whether it changes anything that lasts; what is not idempotent is taken to, unless said otherwise.
     Hosts of the Model Context Protocol are told, and `orchestrator.ask` never runs what writes.
     ``priority`` is what its tasks have when their submitter asks for none; only what cannot wait is ``"critical"``.
+    ``batch`` has the method take a list of what each caller gave and return one as long; see `pea.runtime.batching`.
+    A method that yields (an async generator, ``-> AsyncIterator[T]``) streams: see `Context.stream`.
     Raises TypeError for a declaration that contradicts itself.
     """
     if not all(part.isidentifier() for part in name.split(".")) or "." not in name:
@@ -78,13 +84,17 @@ def capability(
         resumable=resumable,
         priority=priority,
         writes=writes if writes is not None else not (retries or cache is not None or idempotent),
+        batch=batch,
     )
 
     def note(method: F) -> F:
-        is_async: bool = inspect.iscoroutinefunction(method)
-        if not is_async:
+        streams: bool = inspect.isasyncgenfunction(method)
+        if not streams and not inspect.iscoroutinefunction(method):
             raise TypeError(f"{name}: a capability is an async method")
-        method.__pea_capability__ = declared  # type: ignore[attr-defined]
+        if streams and batch is not None:
+            raise TypeError(f"{name}: what streams is not collected into batches")
+        noted = msgspec.structs.replace(declared, streams=streams)
+        method.__pea_capability__ = noted  # type: ignore[attr-defined]
         return method
 
     return note

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 import msgspec
-from opentelemetry.trace import Span
+from opentelemetry.trace import Link, Span
 
 from pea.cache import AgentLog, Invalidation, Namespace
 from pea.config import Seconds, Settings
@@ -143,6 +143,14 @@ class Context:
         """The same context with a nearer deadline: ``await ctx.within("800ms").call(...)``. Never extends it."""
         nearer = min(self.deadline, self._dispatcher.clock() + Seconds.parse(limit))
         return Context(self._dispatcher, self.agent, self.capability, nearer, self.task_id, self.attempt)
+
+    def until(self, deadline: float) -> Context:
+        """The same context for work that several callers share, with the latest of their deadlines."""
+        return Context(self._dispatcher, self.agent, self.capability, deadline, None, self.attempt)
+
+    def linked(self, name: str, attributes: Mapping[str, Any], links: Sequence[Link]) -> AbstractContextManager[Span]:
+        """A span of the runtime's own for such work."""
+        return self._dispatcher.linked(name, attributes, links)
 
     def step(self, name: str, attributes: Mapping[str, Any] | None = None) -> AbstractContextManager[Span]:
         """A span around a named piece of this capability's work, as ``with ctx.step("calendars.read"): ...``."""

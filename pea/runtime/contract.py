@@ -99,8 +99,21 @@ def capabilities(agent: Agent) -> list[Capability]:
             continue
         if declared.name in found:
             raise PeaError(f"declares {declared.name} twice", where=f"agent {agent.name}")
-        found[declared.name] = Capability(agent, getattr(agent, attribute), declared)
+        found[declared.name] = _kind(declared)(agent, getattr(agent, attribute), declared)
     return list(found.values())
+
+
+def _kind(declared: Declared) -> type[Capability]:
+    """What makes the calls: the method itself, or what collects its stream or its batches."""
+    if declared.streams:
+        from pea.runtime.broadcast.streaming import Streaming
+
+        return Streaming
+    if declared.batch is not None:
+        from pea.runtime.batching import Batched
+
+        return Batched
+    return Capability
 
 
 def _signature(agent: Agent, method: Callable[..., Any], name: str) -> tuple[type[msgspec.Struct], Any, bool]:

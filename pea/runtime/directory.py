@@ -200,6 +200,10 @@ class Directory:
             return [(None, found)]
         return [(number, one) for number, one in enumerate(every, 1) if (found.agent, number) not in self._out]
 
+    def instances(self, name: str) -> list[Capability]:
+        """The capability of every replica, in service or not; empty when nobody offers it."""
+        return list(self._replicas.get(name, ()))
+
     def _unknown(self, name: str) -> PeaError:
         # The agent that would offer it may have failed to load, and then its capabilities are not known.
         owner = self.records.get(name.partition(".")[0])

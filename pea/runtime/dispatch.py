@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import Link, Span
 
 from pea.cache import Caches
 from pea.config import Settings
@@ -111,6 +111,10 @@ class Dispatcher:
         if known != self._offered[0]:
             self._offered = (known, offers(self._directory.capabilities))
         return self._offered[1]
+
+    def linked(self, name: str, attributes: Mapping[str, Any], links: Sequence[Link]) -> AbstractContextManager[Span]:
+        """A span for work that several calls share, linked to theirs."""
+        return self._tracer.span(name, attributes, links=links)
 
     def forget_routes(self) -> None:
         """Look every capability up anew; called when an agent's state changes."""

@@ -17,6 +17,7 @@ from pea.errors import ConfigError, PeaError, did_you_mean
 from pea.runtime import discovery
 from pea.runtime.agent import Agent
 from pea.runtime.agreement.observe import observe_agreement
+from pea.runtime.batch_metrics import observe_batches
 from pea.runtime.cache_metrics import observe_caches
 from pea.runtime.deadline import NEVER
 from pea.runtime.directory import AgentRecord, AgentState, Directory
@@ -266,6 +267,7 @@ class Runtime:
             )
         observe_policies(gauge, self.dispatcher, scheduler.admission, self.supervisor, records)
         observe_agreement(gauge, self.dispatcher.panels.records)
+        observe_batches(gauge, self.directory)
         gauge(names.METRIC_TASK_QUEUED, lambda: [({}, scheduler.queued)])
         gauge(names.METRIC_TASK_ACTIVE, lambda: [({}, scheduler.running)])
         gauge(

@@ -16,8 +16,12 @@ PEA_ALERT_SEVERITY: Final = "pea.alert.severity"
 PEA_ALERT_SEVERITY_VALUES: Final = ("info", "low", "medium", "high", "critical")
 PEA_ATTEMPT: Final = "pea.attempt"
 """Which try this is, counted from 1."""
+PEA_BATCH_SHARED: Final = "pea.batch.shared"
+"""Whether a call was done together with another."""
 PEA_BATCH_SIZE: Final = "pea.batch.size"
 """How many rows a transaction holds."""
+PEA_BATCH_SIZE: Final = "pea.batch.size"
+"""How many calls a batch has."""
 PEA_BREAKER_FROM: Final = "pea.breaker.from"
 """The state that a circuit breaker left."""
 PEA_BREAKER_NAME: Final = "pea.breaker.name"
@@ -26,6 +30,12 @@ PEA_BREAKER_REASON: Final = "pea.breaker.reason"
 """What moved the circuit breaker, one of tripped, cooled, passed, relapsed."""
 PEA_BREAKER_TO: Final = "pea.breaker.to"
 """The state that a circuit breaker is in now."""
+PEA_BROADCAST_CACHED: Final = "pea.broadcast.cached"
+"""How many of the replies were known already."""
+PEA_BROADCAST_PEERS: Final = "pea.broadcast.peers"
+"""How many were asked."""
+PEA_BROADCAST_REPLIES: Final = "pea.broadcast.replies"
+"""How many replies came, errors included."""
 PEA_CACHE_EVENT: Final = "pea.cache.event"
 """The event whose rules invalidate cached values."""
 PEA_CACHE_FLIGHT: Final = "pea.cache.flight"
@@ -119,6 +129,8 @@ PEA_STEP_REFUSED: Final = "pea.step.refused"
 PEA_STORE_OUTCOME: Final = "pea.store.outcome"
 """What became of a span behind the drain."""
 PEA_STORE_OUTCOME_VALUES: Final = ("stored", "dropped", "deleted", "late", "left_out", "ingested")
+PEA_STREAM_ITEMS: Final = "pea.stream.items"
+"""How many items a stream gave."""
 PEA_TASK_ID: Final = "pea.task.id"
 """The task's id, as in `/v1/tasks/{id}`."""
 PEA_TASK_PRIORITY: Final = "pea.task.priority"
@@ -135,6 +147,12 @@ PEA_TASK_STATUS_VALUES: Final = ("queued", "running", "succeeded", "failed", "ti
 PEA_TELEMETRY_OUTCOME: Final = "pea.telemetry.outcome"
 """What became of a span."""
 PEA_TELEMETRY_OUTCOME_VALUES: Final = ("finished", "dropped", "exported", "export_failed", "export_dropped")
+PEA_TOPIC: Final = "pea.topic"
+"""What a message is about."""
+PEA_TOPIC_DELIVERED: Final = "pea.topic.delivered"
+"""How many subscribers got the message."""
+PEA_TOPIC_MISSED: Final = "pea.topic.missed"
+"""How many subscribers had no room for the message in time; they are told."""
 PEA_WORKER_FUNCTION: Final = "pea.worker.function"
 """The function that ran, as `module.name`."""
 
@@ -185,6 +203,12 @@ SPAN_STEP: Final = "step"
 """`step {pea.step.name}`: A named piece of work inside an agent, such as reading the calendars."""
 SPAN_QUORUM: Final = "quorum"
 """`quorum {pea.capability}`: One round in which replicas or independent agents vote on an answer."""
+SPAN_BATCH: Final = "batch"
+"""`batch {pea.capability}`: Calls of one capability that are done as one; links to the attempts it is made of."""
+SPAN_BROADCAST: Final = "broadcast"
+"""`broadcast`: One question to many; until the last reply has been taken."""
+SPAN_PUBLISH: Final = "publish"
+"""`publish`: A message on its way to its subscribers, waiting for room with each."""
 SPAN_CACHE_LOOKUP: Final = "cache.lookup"
 """`cache.lookup {pea.cache.name}`: One lookup, through as many tiers as it took."""
 SPAN_CACHE_INVALIDATE: Final = "cache.invalidate"
@@ -254,10 +278,16 @@ METRIC_ALERT_DETECTION_TIME: Final = "pea.alert.detection.time"
 """From the first reading beyond the bound until the alert fired, of its latest occurrence. (s)"""
 METRIC_ALERT_STATE: Final = "pea.alert.state"
 """0 when the alert is inactive, 1 pending, 2 firing. (1)"""
+METRIC_BATCH_CALLS: Final = "pea.batch.calls"
+"""Calls of capabilities that are batched, by whether they were done together with another. ({call})"""
+METRIC_BATCH_DURATION: Final = "pea.batch.duration"
+"""How long batches took; their number beside that of calls tells how well they fill. (s)"""
 METRIC_BREAKER_REFUSED: Final = "pea.breaker.refused"
 """Calls that a circuit breaker did not let through. ({call})"""
 METRIC_BREAKER_STATE: Final = "pea.breaker.state"
 """0 when the circuit breaker is closed, 1 half-open, 2 open. (1)"""
+METRIC_BROADCAST_DURATION: Final = "pea.broadcast.duration"
+"""How long broadcasts took until the last reply. (s)"""
 METRIC_CACHE_EVICTIONS: Final = "pea.cache.evictions"
 """Values that left a cache tier, or were not taken, by cause. ({entry})"""
 METRIC_CACHE_FAULTS: Final = "pea.cache.faults"
@@ -294,6 +324,8 @@ METRIC_PRESSURE_SHARE: Final = "pea.pressure.share"
 """What is left to a measure of what is configured, 1 when all is well. (1)"""
 METRIC_PRESSURE_STEPS: Final = "pea.pressure.steps"
 """How many of the nine steps against memory pressure are taken, 0 when all is well. ({step})"""
+METRIC_PUBLISH_DURATION: Final = "pea.publish.duration"
+"""How long publishers waited for room with their subscribers. (s)"""
 METRIC_QUORUM_DURATION: Final = "pea.quorum.duration"
 """How long rounds of agreement took; the counts by outcome give the share that decided. (s)"""
 METRIC_QUORUM_VOTES: Final = "pea.quorum.votes"
@@ -432,6 +464,24 @@ METRICS: Final[dict[str, Metric]] = {
         span="",
         span_kind="",
     ),
+    METRIC_BATCH_CALLS: Metric(
+        name="pea.batch.calls",
+        instrument="counter",
+        unit="{call}",
+        brief="Calls of capabilities that are batched, by whether they were done together with another.",
+        labels=(PEA_CAPABILITY, PEA_BATCH_SHARED),
+        span="",
+        span_kind="",
+    ),
+    METRIC_BATCH_DURATION: Metric(
+        name="pea.batch.duration",
+        instrument="histogram",
+        unit="s",
+        brief="How long batches took; their number beside that of calls tells how well they fill.",
+        labels=(PEA_CAPABILITY,),
+        span=SPAN_BATCH,
+        span_kind="",
+    ),
     METRIC_BREAKER_REFUSED: Metric(
         name="pea.breaker.refused",
         instrument="counter",
@@ -448,6 +498,15 @@ METRICS: Final[dict[str, Metric]] = {
         brief="0 when the circuit breaker is closed, 1 half-open, 2 open.",
         labels=(PEA_BREAKER_NAME, GEN_AI_AGENT_NAME, PEA_CAPABILITY, PEA_REPLICA),
         span="",
+        span_kind="",
+    ),
+    METRIC_BROADCAST_DURATION: Metric(
+        name="pea.broadcast.duration",
+        instrument="histogram",
+        unit="s",
+        brief="How long broadcasts took until the last reply.",
+        labels=(),
+        span=SPAN_BROADCAST,
         span_kind="",
     ),
     METRIC_CACHE_EVICTIONS: Metric(
@@ -610,6 +669,15 @@ METRICS: Final[dict[str, Metric]] = {
         brief="How many of the nine steps against memory pressure are taken, 0 when all is well.",
         labels=(),
         span="",
+        span_kind="",
+    ),
+    METRIC_PUBLISH_DURATION: Metric(
+        name="pea.publish.duration",
+        instrument="histogram",
+        unit="s",
+        brief="How long publishers waited for room with their subscribers.",
+        labels=(),
+        span=SPAN_PUBLISH,
         span_kind="",
     ),
     METRIC_QUORUM_DURATION: Metric(

@@ -1,0 +1,1 @@
+"""One to many: capabilities that stream, broadcasts to many agents, topics with bounded subscriptions."""
