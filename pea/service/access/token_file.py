@@ -62,10 +62,12 @@ def read_tokens(path: Path) -> dict[str, Token]:
         return {}
     except OSError as error:
         raise _unreadable(path, error) from error
-    with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(file.fileno())  # of what was opened, whatever the path leads to by now
-        _check_owner(path, about)
-        data = file.read(MAX_BYTES + 1)
+    try:
+        _check_owner(path, os.fstat(descriptor))  # of what was opened, whatever the path leads to by now
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > MAX_BYTES:
         raise ConfigError(f"is larger than {MAX_BYTES:,} bytes", where=str(path))
     try:
