@@ -19,6 +19,8 @@ import numpy.typing as npt
 
 from pea.watch.bounds import lower_tail
 from pea.watch.buckets import Counts, merge, quantile
+from pea.watch.rule import Change, Rule
+from pea.watch.signals import Quantity, Signal
 from pea.watch.window import SHORT_S, SLICE_S, Slice, Window
 
 HELD_S = 3_600.0  # an alert keeps the bound that it began with for so long: then what has lasted is the usual
@@ -56,6 +58,22 @@ def held_before(evidence: Mapping[str, float], now_s: float) -> Before | None:
     if evidence.get("bound_until", 0.0) <= now_s:
         return None
     return Before(evidence["before"], int(evidence["samples_before"]), evidence["bound"], evidence["bound_until"])
+
+
+def spans_before(rule: Rule, change: Change, watched: Signal, windows: list[Window], now_s: float) -> Before | None:
+    """What was before the rule's window; where that says nothing because all is young, before its half or quarter."""
+    for part in (1, 2, 4):
+        last_s = now_s - max(rule.window / part, SLICE_S)
+        held = settled(windows, last_s - change.over, last_s)
+        if sum(map(_calls, held)) < rule.min_samples:
+            continue
+        if watched.quantity is Quantity.MARKED:
+            found = share_before(held, change.factor, float(change.at_least))
+        else:
+            found = quantile_before(held, watched.q, change.factor, float(change.at_least))
+        if found is not None:
+            return found
+    return None
 
 
 def settled(windows: Sequence[Window], first_s: float, last_s: float) -> list[list[Slice]]:

@@ -16,13 +16,13 @@ from pea.watch import samples as gauges
 from pea.watch.baseline_rule import Course, Learners
 from pea.watch.bounds import poisson_lower, poisson_upper, surely_above, surely_below
 from pea.watch.buckets import merge, quantile
-from pea.watch.change import Before, gauge_before, held_before, quantile_before, rate_share, settled, share_before
+from pea.watch.change import Before, gauge_before, held_before, rate_share, spans_before
 from pea.watch.families import SERVICE
 from pea.watch.growth import Growth, growth
 from pea.watch.rule import Amount, Change, Rule, labels_of
 from pea.watch.samples import STEP_S, Samples
 from pea.watch.signals import Quantity, Signal, signal
-from pea.watch.tally import PLAIN, Tally, looks, onset, sure_since, tally
+from pea.watch.tally import PLAIN, Tally, looks, onset, possible, sure_since, tally
 from pea.watch.window import SHORT_S, SLICE_S, Slice, Window
 from pea.watch.windows import Need, Windows
 
@@ -232,19 +232,17 @@ def _changed(
         matters = count + recent >= rule.min_samples and abs(now - then) >= size
         wrong = matters and surely(count + recent, recent, share, rule.confidence)
         return Reading(labels, now, wrong, not wrong, {"samples": recent, "before": then})
-    before, count = _held(active, labels, now_s), 0
+    marks = watched.quantity is Quantity.MARKED
+    before = _held(active, labels, now_s)
     if before is None:
-        held = settled(windows, first_s, last_s)
-        count = sum(one.count for together in held for one in together)
-        if count >= rule.min_samples:
-            before = (
-                share_before(held, change.factor, size)
-                if watched.quantity is Quantity.MARKED
-                else quantile_before(held, watched.q, change.factor, size)
-            )
+        # No bound is below the least difference that matters: where that is not passed, what was before is no matter.
+        past = tally(windows, last_s, now_s, lambda one: one.marked if marks else one.above(size))
+        if not possible(past, size if marks else 1.0 - watched.q, rule.confidence):
+            return Reading(labels, math.nan, False, True, {"samples": past.whole[0]})
+        before = spans_before(rule, change, watched, windows, now_s)
     if before is None:
-        return Reading(labels, math.nan, None, None, {"samples_before": count})
-    if watched.quantity is Quantity.MARKED:
+        return Reading(labels, math.nan, None, None)
+    if marks:
         return _share(rule, watched, labels, windows, now_s, before)
     return _quantile(rule, watched, labels, windows, now_s, shown=labels in active, before=before)
 

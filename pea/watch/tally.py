@@ -45,7 +45,7 @@ def tally(windows: list[Window], start_s: float, now_s: float, counted: Callable
     for window in windows:
         for one in window.slices(start_s, now_s):
             place = one.slot - last - 1
-            counts[place] += one.count
+            counts[place] += one.folded + len(one.pending)
             held[place] += counted(one)
     return Tally(counts, held, now_s)
 
@@ -67,6 +67,18 @@ def sure_since(
         if surely_above(sum(past.counts[-length:]), sum(past.held[-length:]), share, 1.0 - error):
             return past.now_s - length * SLICE_S
     return None if confidence <= PLAIN else _changed_since(past, share, confidence, earlier)
+
+
+def possible(past: Tally, share: float, confidence: float) -> bool:
+    """Whether any number of the last slices likely has too many: without that, nothing is sure since any moment."""
+    if not any(past.held):
+        return False
+    count = bad = 0
+    for more, worse in zip(reversed(past.counts), reversed(past.held), strict=True):
+        count, bad = count + more, bad + worse
+        if worse and surely_above(count, bad, share, min(LIKELY, confidence)):
+            return True
+    return False
 
 
 def _changed_since(

@@ -69,6 +69,8 @@ class Slice:
 
     def above(self, threshold: float) -> int:
         """How many values are above; remembered until there are more."""
+        if threshold >= self.high:
+            return 0
         self.fold()
         found = self._above.get(threshold)
         if found is None:
@@ -133,7 +135,8 @@ class Window:
         counted = marked = 0
         total = high = 0.0
         for held in self.slices(start_s, end_s):
-            held.fold()
+            if held.pending:
+                held.fold()
             counted += held.folded
             marked += held.marked
             total += held.total
@@ -151,8 +154,12 @@ class Window:
     def slices(self, start_s: float, end_s: float) -> Iterator[Slice]:
         """The slices of that time that hold something, oldest first."""
         first, last = int(start_s // SLICE_S) + 1, int(end_s // SLICE_S)
+        if self._current is None or first > self._current.slot:
+            return
+        last = min(last, self._current.slot)
+        ring = self._ring
         for slot in range(max(first, last - SLICES + 1), last + 1):
-            held = self._ring[slot % SLICES]
+            held = ring[slot % SLICES]
             if held is not None and held.slot == slot:
                 yield held
 

@@ -152,15 +152,23 @@ def test_a_slower_agent_is_told_in_the_last_seconds(
     calls = [call(NOW_S - 1 - n, now_s if n < 10 else 0.1) for n in range(880)]
     _, found = read(clock, calls, change=change)
     assert (found.wrong, found.over) == (wrong, not wrong)
-    assert found.evidence["before"] == pytest.approx(0.1, rel=0.01)
     if wrong:
+        assert found.evidence["before"] == pytest.approx(0.1, rel=0.01)
         assert found.evidence["bound"] == pytest.approx(0.2, rel=0.01)
 
 
 def test_without_a_before_nothing_is_said(clock: Clock, call: MakeCall) -> None:
     """A service that has just begun has no past to differ from."""
-    _, found = read(clock, [call(NOW_S - 1 - n, 5.0) for n in range(200)], change={"factor": 2})
+    _, found = read(clock, [call(NOW_S - 1 - n, 5.0) for n in range(100)], change={"factor": 2})
     assert (found.wrong, found.over) == (None, None)
+
+
+def test_a_young_service_is_compared_with_what_there_is_of_its_past(clock: Clock, call: MakeCall) -> None:
+    """Three minutes old and slow for the last twenty seconds: what was before half of the window says so."""
+    calls = [call(NOW_S - 1 - n, 1.0 if n < 20 else 0.1) for n in range(200)]
+    _, found = read(clock, calls, change={"factor": 2})
+    assert found.wrong is True
+    assert found.evidence["before"] == pytest.approx(0.1, rel=0.01)
 
 
 def test_more_failures_than_before_and_fewer_calls(clock: Clock, call: MakeCall) -> None:
