@@ -1,7 +1,7 @@
 """What people promised in mails, and what was asked and not answered: in their own sentences, with the day named.
 
-A promise is a sentence in the first person and the future (``I'll send``, ``we will get back``, ``ich schicke``)
-that is no question and no condition. It counts as kept when its author later writes in the conversation that something is
+A promise is a sentence in the first person and the future (``I'll send``, ``we will get back``, ``ich schicke``) that
+is no question and no condition. It counts as kept when its author later writes in the conversation that something is
 attached, sent or done, or attaches a file; that is a reading of words, and ``kept_by`` quotes them.
 """
 

@@ -87,15 +87,15 @@ def _route(entry: Entry, country: str) -> tuple[Place, Place, Literal["flight", 
     if match is None:
         return None
     groups = match.groupdict()
-    end = _endpoint(groups.get("end") or groups.get("only") or "", country)
-    start = _endpoint(groups.get("start") or "", country) or _place(entry, country, None)
+    end = endpoint(groups.get("end") or groups.get("only") or "", country)
+    start = endpoint(groups.get("start") or "", country) or _place(entry, country, None)
     if start is None or end is None:
         return None
     flies = flies or (start.kind == "airport" and end.kind == "airport")
     return start, end, "flight" if flies else "ground"
 
 
-def _endpoint(text: str, country: str) -> Place | None:
+def endpoint(text: str, country: str) -> Place | None:
     """The place at one end of a route, whose name may have other words before or after it."""
     words = text.strip().split()
     for length in range(min(len(words), 4), 0, -1):
