@@ -44,9 +44,9 @@ POINTS_BUDGET = 1.0
 TIME_BUDGET = 0.35
 
 
-def cache(data: Path | None = None) -> list[Line | Figure]:
+def cache(data: Path | None = None, shares: Sequence[float] = SHARES) -> list[Line | Figure]:
     """Everything about caches; ``data`` is the folder of public data sets."""
-    return [*lookups(), *activities(), *ratios(data)]
+    return [*lookups(), *activities(), *ratios(data, shares)]
 
 
 def lookups() -> list[Line | Figure]:
@@ -121,12 +121,12 @@ def _gets(names: Sequence[str], get: Callable[[str], object]) -> Contender:
     return Contender(run)
 
 
-def ratios(data: Path | None = None) -> list[Line | Figure]:
+def ratios(data: Path | None = None, shares: Sequence[float] = SHARES) -> list[Line | Figure]:
     """L2's hit ratio and time on every trace and size, beside the policies at equal entries and theine."""
     found: list[Line | Figure] = []
     for name, trace in traces(data).items():
         distinct = len(set(trace))
-        for share in SHARES:
+        for share in shares:
             limit = max(16, int(distinct * share))
             found += _beside(f"{name}, {limit} entries", trace, limit)
     return found

@@ -73,7 +73,7 @@ def figures(
     sizes = sorted(costs)
     least = 0.0 if floor is None else max(power(floor).exponent, 0.0)
     bound = allowed(sizes) + least
-    told = ", ".join(f"{_brief(statistics.median(costs[size]))} at {size:,}" for size in sizes)
+    told = ", ".join(f"{brief(statistics.median(costs[size]))} at {size:,}" for size in sizes)
     interval = f"95 % interval {found.low:+.2f} to {found.high:+.2f}; log n would be {bound - least:.2f}"
     if floor is not None:
         interval += f", a dict's {least:+.2f}"
@@ -90,7 +90,8 @@ def figures(
     ]  # fmt: skip
 
 
-def _brief(nanoseconds: float) -> str:
+def brief(nanoseconds: float) -> str:
+    """A time in the unit that makes it short."""
     for name, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
         if nanoseconds >= size:
             return f"{nanoseconds / size:.3g} {name}"

@@ -30,10 +30,11 @@ P99_BUDGET_MS = 3.0
 _Measured = dict[str, list[tuple[Round, float]]]  # by route: what the asker saw, and CPU seconds of this process
 
 
-def http() -> list[Line | Figure]:
+def http(rounds: int | None = None) -> list[Line | Figure]:
     """CPU time and rate of a request, and the latency's p99 at 32 connections."""
     shorten_pauses()
-    measured = asyncio.run(_measure())
+    rounds = ROUNDS if rounds is None else rounds
+    measured = asyncio.run(_measure(rounds))
     cpu = {route: _sample([1e9 * used / seen.answers for seen, used in of]) for route, of in measured.items()}
     wall = {route: _sample([1e9 * seen.seconds / seen.answers for seen, _ in of]) for route, of in measured.items()}
     # Whatever else runs on the machine only ever adds to a p99: that of the quieter rounds is the route's own.
@@ -48,12 +49,12 @@ def http() -> list[Line | Figure]:
             "ms",
             count,
             P99_BUDGET_MS,
-            f"the quieter quarter of {ROUNDS} rounds; bare {p99['bare aiohttp']:.2f} ms",
+            f"the quieter quarter of {rounds} rounds; bare {p99['bare aiohttp']:.2f} ms",
         ),
     ]
 
 
-async def _measure() -> _Measured:
+async def _measure(rounds: int) -> _Measured:
     telemetry = Telemetry(environ={})
     telemetry.start()
     runners: list[web.AppRunner] = []
@@ -68,7 +69,7 @@ async def _measure() -> _Measured:
         ports[route] = runner.addresses[0][1]
     measured: _Measured = {route: [] for route in ports}
     try:
-        for number in range(ROUNDS + 1):
+        for number in range(rounds + 1):
             for route, port in ports.items():
                 seen = await _round(port)
                 if number:  # the first of each warms up

@@ -63,20 +63,21 @@ class Lags(asyncio.Protocol):
             self._let_go.buffer.take()
 
 
-def lag() -> list[Line | Figure]:
+def lag(rounds: int | None = None) -> list[Line | Figure]:
     """The lag's p99 and maximum caused by draining, folding, keeping, encoding and sending 5,000 spans a second."""
     shorten_pauses()
+    count = ROUNDS if rounds is None else rounds
     with sink() as endpoint, _collections() as took_s:
-        on, off = asyncio.run(_measure({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}))
+        on, off = asyncio.run(_measure({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}, count))
     what = f"lag caused at {PER_SECOND * SPANS_PER_PING:,} spans/s"
     p99_on, p99_off = _quiet(on, 0.99), _quiet(off, 0.99)
     max_on, max_off = _quiet(on, 1.0), _quiet(off, 1.0)
-    note = f"{{:.2f}} with, {{:.2f}} without; the quieter quarter of {ROUNDS} rounds"
+    note = f"{{:.2f}} with, {{:.2f}} without; the quieter quarter of {count} rounds"
     middle = _quantiles(on, 0.5), _quantiles(off, 0.5)
     return [
-        Figure(f"{what}, p50", statistics.median(middle[0]) - statistics.median(middle[1]), "ms", ROUNDS),
-        Figure(f"{what}, p99", p99_on - p99_off, "ms", ROUNDS, P99_BUDGET_MS, note.format(p99_on, p99_off)),
-        Figure("  the longest of a round", max_on - max_off, "ms", ROUNDS, MAX_BUDGET_MS, note.format(max_on, max_off)),
+        Figure(f"{what}, p50", statistics.median(middle[0]) - statistics.median(middle[1]), "ms", count),
+        Figure(f"{what}, p99", p99_on - p99_off, "ms", count, P99_BUDGET_MS, note.format(p99_on, p99_off)),
+        Figure("  the longest of a round", max_on - max_off, "ms", count, MAX_BUDGET_MS, note.format(max_on, max_off)),
         Figure(
             "  the longest garbage collection, CPU", 1e3 * max(took_s, default=0.0), "ms", len(took_s), MAX_BUDGET_MS
         ),
@@ -102,7 +103,7 @@ def _collections() -> Iterator[list[float]]:
         gc.callbacks.remove(note)
 
 
-async def _measure(environ: Mapping[str, str]) -> tuple[list[list[float]], list[list[float]]]:
+async def _measure(environ: Mapping[str, str], count: int) -> tuple[list[list[float]], list[list[float]]]:
     """The lags of each round with the drain and of each without it."""
     telemetry = Telemetry(environ=environ)
     telemetry.start()
@@ -115,7 +116,7 @@ async def _measure(environ: Mapping[str, str]) -> tuple[list[list[float]], list[
     off: list[list[float]] = []
     try:
         await asyncio.sleep(WARM_S)
-        for _ in range(ROUNDS):
+        for _ in range(count):
             for lags.floor, rounds in ((False, on), (True, off)):
                 rounds.append(await _round(lags))
     finally:

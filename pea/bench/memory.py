@@ -15,7 +15,6 @@ from pea.bench.memory_run import Run
 from pea.bench.memory_slope import slope
 from pea.bench.memory_work import TASKS_PER_HOUR, copy_workspace
 
-TASKS = 4 * TASKS_PER_HOUR
 TASKS = TASKS_PER_HOUR  # once it is warm, by the rule of `memory_fill`
 MOST_TASKS = 10 * TASKS_PER_HOUR
 READY_LIMIT_MB = 256.0

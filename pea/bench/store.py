@@ -98,11 +98,11 @@ def queries(dice: random.Random, traces: int) -> Iterator[tuple[str, Query]]:
     yield "200 traces", Query(service=service, limit=200)
 
 
-def store() -> list[Line | Figure]:
+def store(spans: int = SPANS) -> list[Line | Figure]:
     """A million spans, searched while recording goes on; then spans coming in by OTLP as fast as they are taken."""
     from pea.bench.ingest import ingest
 
-    return [*fill_and_search(SPANS), *ingest()]
+    return [*fill_and_search(spans), *ingest()]
 
 
 def fill_and_search(spans: int) -> list[Figure]:

@@ -70,14 +70,12 @@ class Suite(msgspec.Struct, frozen=True):
         """Measure. Raises ImportError when a peer is not installed, ConfigError when there is no data."""
         measure: Callable[..., Sequence[Line | Figure | Absent]] = getattr(import_module(self.module), self.function)
         given = dict(self.given.get(ask.extent, {}))
-        if self.takes_data:
-            given["data"] = ask.data
         if self.takes_minutes and ask.minutes is not None:
             given["minutes"] = ask.minutes
         if self.takes_kills and ask.kills is not None:
             given["kills"] = ask.kills
         with pace(QUICK_PACE if ask.extent == "quick" else 1 / self.processes(ask.extent)):
-            return measure(**given)
+            return measure(ask.data, **given) if self.takes_data else measure(**given)
 
 
 def _suites(*suites: Suite) -> dict[str, Suite]:
@@ -94,12 +92,43 @@ SUITES = _suites(
     Suite(
         "calls", "a call between agents beside one official span", "pea.bench.calls", "calls", _takes(15, 3), launches=3
     ),
+    Suite(
+        "dispatch",
+        "a call that does nothing beside other frameworks', plain and traced",
+        "pea.bench.dispatch",
+        "dispatch",
+        _takes(25, 15),
+        given={"quick": {"rounds": 4}},
+        takes_data=True,
+    ),
+    Suite(
+        "drain",
+        "a span after its end, at several rates; a metric",
+        "pea.bench.drain",
+        "drain",
+        _takes(12, 4),
+        launches=2,
+    ),
     Suite("overload", "ten times the load: who is served, and when", "pea.bench.overload", "overload", _takes(60)),
     Suite("balance", "one of three replicas twenty times slower", "pea.bench.balance", "balance", _takes(10)),
     Suite("agree", "agreement against liars, crashes and delays", "pea.bench.agree", "agree", _takes(10)),
     Suite("workers", "worker processes beside concurrent.futures", "pea.bench.workers", "workers", _takes(30)),
-    Suite("lag", "event-loop lag caused by draining and exporting spans", "pea.bench.lag", "lag", _takes(45)),
-    Suite("http", "a traced route beside bare aiohttp", "pea.bench.http", "http", _takes(45)),
+    Suite(
+        "lag",
+        "event-loop lag caused by draining and exporting spans",
+        "pea.bench.lag",
+        "lag",
+        _takes(35),
+        given={"whole": {"rounds": 25}},
+    ),
+    Suite(
+        "http",
+        "a traced route beside bare aiohttp",
+        "pea.bench.http",
+        "http",
+        _takes(30, 8),
+        given={"whole": {"rounds": 12}, "quick": {"rounds": 3}},
+    ),
     Suite("start", "process start to /readyz, and memory", "pea.bench.start", "start", _takes(20, 15)),
     Suite(
         "tasks",
@@ -127,17 +156,33 @@ SUITES = _suites(
             },
         },
     ),
-    Suite("cache", "the cache tiers beside other caches", "pea.bench.cache", "cache", _takes(60), takes_data=True),
+    Suite(
+        "cache",
+        "the cache tiers beside other caches",
+        "pea.bench.cache",
+        "cache",
+        _takes(30, full=90),
+        given={"whole": {"shares": (0.02, 0.1)}},
+        takes_data=True,
+    ),
     Suite(
         "cache-faults", "Redis hung, killed, restarted under load", "pea.bench.cache_faults", "cache_faults", _takes(15)
     ),
-    Suite("detect", "alerts: faults found, false alarms, causes", "pea.bench.detect", "detect", _takes(720)),
+    Suite("cache-peers", "the asynchronous caches; a stampede", "pea.bench.cache_peers", "cache_peers", _takes(8, 4)),
+    Suite(
+        "detect",
+        "alerts: faults found, false alarms, causes",
+        "pea.bench.detect",
+        "detect",
+        _takes(55, full=720),
+        given={"whole": {"seeds": 1, "days": 1, "peer_seeds": 1, "naive_days": 0}},
+    ),
     Suite(
         "detect-baselines",
         "the same scenarios without thresholds",
         "pea.bench.baseline_detect",
         "detected",
-        _takes(180),
+        _takes(30, full=180),
         given={"whole": {"seeds": 1, "days": 0}},
     ),
     Suite(
@@ -148,7 +193,14 @@ SUITES = _suites(
         _takes(60),
         takes_data=True,
     ),
-    Suite("store", "the span store with a million spans", "pea.bench.store", "store", _takes(90)),
+    Suite(
+        "store",
+        "the span store: searches while recording goes on",
+        "pea.bench.store",
+        "store",
+        _takes(30, full=90),
+        given={"whole": {"spans": 300_000}},
+    ),
     Suite(
         "agents",
         "a briefing over 50,000 mails",
@@ -182,7 +234,8 @@ SUITES = _suites(
         "learned baselines on labelled and on normal series",
         "pea.bench.baseline",
         "baseline",
-        _takes(240),
+        _takes(30, full=240),
+        given={"whole": {"cross_validate": False, "normal": 60}},
         takes_data=True,
     ),
     Suite("cause", "root causes of public faults", "pea.bench.cause", "cause", _takes(20), takes_data=True),
