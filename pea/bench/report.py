@@ -186,8 +186,8 @@ def _peers(result: Result) -> Iterator[str]:
     yield "PEA within one process, or, for the agent frameworks, in processes of their own that take turns (CPU time"
     yield "both). Their turn of an agent does more than PEA's dispatch (a graph's step, a model's message): what"
     yield "compares is the time that tracing adds. autogen-core and openai-agents need an older protobuf and websockets"
-    yield "than PEA: put them into an environment of their own, `python -m venv DATA/peers`, where `pea bench --data DATA`"
-    yield "finds them."
+    yield "than PEA: put them into an environment of their own, `python -m venv DATA/peers`, where they are found by"
+    yield "`pea bench --data DATA`."
     yield ""
     for peer, told in sorted(notes.items()):
         yield f"- {peer}: {'; '.join(sorted(told))}"
