@@ -208,3 +208,6 @@ def look_alikes(seed: int, seconds: float = DAY_S) -> list[LookAlike]:
         ),
         LookAlike("garbage collector", traffic(low), _nothing, collected),
     ]
+
+
+HARMLESS = tuple(day.kind for day in look_alikes(0))

@@ -83,6 +83,8 @@ async def test_a_slow_agent_is_named_with_its_step_and_traces_and_the_alert_ends
         assert alert["message"].startswith("Agent travel response time p95 rose from ")
         cause = alert["cause"][0]
         assert (cause["who"], cause["place"]["operation"]) == ("travel", "travel.itinerary")
+        assert cause["before"]["self_ms"] < 100
+        assert cause["after"]["self_ms"] > 700
         assert alert["explanation"].startswith("Most likely travel: “travel.itinerary” takes longer by itself")
         async with session.get(f"{url}/v1/traces/{alert['exemplars'][0]}") as response:
             assert response.status == 200
