@@ -15,6 +15,7 @@ import msgspec
 from opentelemetry import trace
 
 from pea.config import LogSettings
+from pea.telemetry.redact import redact_line
 from pea.telemetry.structured import structlog
 
 Event = MutableMapping[str, Any]
@@ -62,7 +63,7 @@ def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> No
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer, redact_line],
         )
     )
     root = logging.getLogger()
@@ -79,7 +80,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     if not structlog.is_configured():
         # Until `configure_logging` says where lines go they are the standard library's: structlog alone would print.
         structlog.configure(
-            processors=[structlog.stdlib.filter_by_level, fill_in, add_span_ids, render_json],
+            processors=[structlog.stdlib.filter_by_level, fill_in, add_span_ids, render_json, redact_line],
             logger_factory=structlog.stdlib.LoggerFactory(),
             wrapper_class=structlog.stdlib.BoundLogger,
             cache_logger_on_first_use=False,
