@@ -93,6 +93,8 @@ class CalendarServers(OnServers):
 
         start = _moment(ctx, "to", to)
         before: OnServer = await ctx.call("calendar.on_server", event=event, account=account, occurrence=occurrence)
+        zone = ctx.settings.zone  # an answer from the journal has its times in UTC: what is asked must read the same
+        before = msgspec.structs.replace(before, start=before.start.astimezone(zone), end=before.end.astimezone(zone))
         if before.repeats and occurrence is None:
             raise InputError(f"{before.title!r} repeats", where="occurrence", fix="say which one: when it begins now")
         length = before.end - before.start if minutes is None else timedelta(minutes=minutes)
@@ -107,7 +109,7 @@ class CalendarServers(OnServers):
             again = await writing.move(
                 own.http(before.account), before.href, before.etag, times, key=approval.key,
                 at=None if occurrence is None else before.start,
-                stamp=datetime.fromtimestamp(approval.asked, UTC), zone=ctx.settings.zone,
+                stamp=datetime.fromtimestamp(approval.asked, UTC), zone=zone,
             )  # fmt: skip
         await self.bring_up_to_date(ctx, (before.account,))
         text = f"{before.title} is at {start:%Y-%m-%d %H:%M} now"

@@ -91,7 +91,7 @@ class Life:
     async def until(self, task: str, *states: str) -> Any:
         """The task once it is in one of these states; over the stream of its events."""
         assert self._client is not None
-        async with asyncio.timeout(60), self._client.get(f"/v1/tasks/{task}/events") as events:
+        async with asyncio.timeout(20), self._client.get(f"/v1/tasks/{task}/events") as events:
             async for line in events.content:
                 if line.decode().strip().removeprefix("event: ") in (*states, *ENDED):
                     break
