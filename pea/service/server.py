@@ -104,6 +104,7 @@ class Service:
         if state and self.runtime.settings.journal.on:
             self.runtime.keep_journal(Path(state) / "journal")
         self._starting = asyncio.create_task(self.runtime.start(), name="pea-start")
+        self._starting.add_done_callback(_told)
         self._watch(self._starting)
 
     def _watch(self, starting: asyncio.Task[None]) -> None:
@@ -179,3 +180,9 @@ class Service:
         """Let nobody in any more, and end the audit log."""
         await self.app[GATE].close()
         await self.app[AUDITOR].close()
+
+
+def _told(starting: asyncio.Task[None]) -> None:
+    """Whoever waits hears what kept the runtime from starting; when nobody does, asyncio need not complain as well."""
+    if not starting.cancelled():
+        starting.exception()

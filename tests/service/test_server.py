@@ -1,6 +1,7 @@
 """The service's life: bound, ready, stopped in order."""
 
 import asyncio
+import gc
 import os
 import signal
 
@@ -133,3 +134,23 @@ async def test_closing_twice_is_closing_once(serve, agents):
     async with serve(agents["echo"]()) as site:
         await site.service.close()
         await site.service.close()
+
+
+async def test_a_start_that_fails_is_told_to_who_waits_and_to_nobody_else(monkeypatch, caplog):
+    """`until_stopped` raises what kept the runtime from starting; a service that is only closed is quiet about it."""
+
+    async def broken() -> None:
+        raise ConfigError("the runtime cannot start")
+
+    for waits in (True, False):
+        service = Service(Runtime(Settings(service=ServiceSettings(port=0)), agents=[]))
+        monkeypatch.setattr(service.runtime, "start", broken)
+        if waits:
+            with pytest.raises(ConfigError, match="cannot start"):
+                await service.run()
+        else:
+            async with service:
+                await asyncio.sleep(0)
+        del service
+        gc.collect()
+        assert "never retrieved" not in caplog.text
