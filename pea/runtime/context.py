@@ -21,8 +21,13 @@ from pea.runtime.agreement import Agreement, Equality, Exact, Tolerance
 from pea.runtime.journal.steps import SCOPE
 from pea.runtime.offers import Offer
 from pea.runtime.task import Approval
+from pea.telemetry import Tracer
 
 if TYPE_CHECKING:
+    from pea.runtime.broadcast.fanout import Reply
+    from pea.runtime.broadcast.stream import Stream
+    from pea.runtime.broadcast.topics import Published, Subscription
+    from pea.runtime.contract import Capability
     from pea.runtime.dispatch import Dispatcher
 
 T = TypeVar("T")
@@ -113,6 +118,44 @@ class Context:
             voters, arguments or {}, self.deadline, self.task_id, faults=faults, equality=equality, by=by
         )
 
+    def stream(self, capability: str, /, **arguments: Any) -> Stream[Any]:
+        """The items of a capability that streams, as they come: ``async for item in ctx.stream("mail.watch")``.
+
+        At most 16 are produced ahead of being taken. Each item has the capability's timeout, all of them this call's
+        deadline. Raises as `call` does, and Conflict for what does not stream.
+        """
+        return self._dispatcher.streams.open(capability, arguments, self.deadline)
+
+    def broadcast(
+        self,
+        peers: str | Sequence[str],
+        arguments: Mapping[str, Any] | Sequence[Mapping[str, Any]] = {},
+        *,
+        reply_timeout: str | float | None = None,
+        fresh: bool = False,
+    ) -> Stream[Reply]:
+        """Ask many at once: ``async for reply in ctx.broadcast("*.status")``, in the order in which replies come.
+
+        ``peers`` are capabilities, or a pattern of their names. Those that stream give a reply for each item, the
+        others one. ``arguments`` may be a list of messages; each is put to every peer. A reply that does not come
+        within ``reply_timeout`` (1 s) is an error, and leaves the others alone. Replies of what is idempotent are kept
+        for ``runtime.broadcast.cached_age`` (5 s), or until an event; ``fresh`` asks anew.
+        """
+        messages = [arguments] if isinstance(arguments, Mapping) else list(arguments)
+        limit_s = None if reply_timeout is None else float(Seconds.parse(reply_timeout))
+        return self._dispatcher.fanout.ask(peers, messages, self.deadline, reply_timeout_s=limit_s, fresh=fresh)
+
+    async def publish(self, topic: str, value: Any) -> Published:
+        """Give ``value`` to all who subscribed to ``topic``; returns when each has room for it, or has missed it."""
+        return await self._dispatcher.topics.publish(topic, value, self.agent, self.remaining_s)
+
+    def subscribe(self, pattern: str, room: int = 100) -> Subscription:
+        """Messages of the topics that match, from now on, ``room`` of them waiting at most.
+
+        ``async with ctx.subscribe("calendar.*") as messages: async for message in messages: ...``
+        """
+        return self._dispatcher.topics.subscribe(pattern, room)
+
     async def approve(self, summary: str, details: Any = None) -> Approval:
         """Go on only once a person has approved what ``summary`` says; ``details`` (JSON) are shown with it.
 
@@ -176,6 +219,15 @@ class Context:
             self._dispatcher.memories, self.agent, partial(self._dispatcher.step, self.agent, attributes=None)
         )
 
+    def offer(self, capabilities: Sequence[Capability]) -> None:
+        """Offer these as well from now on, in place of what this agent offered so before: tools of another server."""
+        self._dispatcher.offer(self.agent, capabilities)
+
+    @property
+    def tracer(self) -> Tracer:
+        """Makes spans that a step cannot say: of calls to other programs."""
+        return self._dispatcher.tracer
+
     @property
     def offers(self) -> tuple[Offer, ...]:
         """What all agents offer, by name: what `call` can be given."""
@@ -187,6 +239,7 @@ class Context:
         It is written into the activity log as well.
         """
         await self.store.append(event, **variables)
+        self._dispatcher.fanout.forget()
         return await self._dispatcher.caches.emit(event, **variables)
 
     async def insight(self, what: str) -> Any:

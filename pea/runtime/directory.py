@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 import msgspec
 
@@ -53,6 +54,7 @@ class Directory:
         self._out: dict[tuple[str, int], tuple[AgentState, str]] = {}  # replicas out of service, and why
         self._replicas: dict[str, list[Capability]] = {}
         self.capabilities: dict[str, Capability] = {}
+        self._lent: dict[str, tuple[str, ...]] = {}  # capabilities that an agent was given while it ran
 
     def add(self, agent: Agent) -> AgentRecord:
         """Take in an agent that is about to start; PeaError when it is not usable or a name is taken."""
@@ -78,6 +80,26 @@ class Directory:
         self.records.add(record)
         self._agents[agent.name] = [agent]
         return record
+
+    def offer(self, name: str, offered: Sequence[Capability]) -> AgentRecord:
+        """An agent offers these too, in place of those it was given here before.
+
+        PeaError when one has the name of another agent's.
+        """
+        old = self.record(name)
+        for capability in offered:
+            holder = self.capabilities.get(capability.name)
+            if holder is not None and (holder.agent != name or capability.name not in self._lent.get(name, ())):
+                raise PeaError(f"{capability.name} is offered by agent {holder.agent!r} already", where=f"agent {name}")
+        for gone in self._lent.pop(name, ()):
+            del self.capabilities[gone], self._replicas[gone]
+        self._lent[name] = tuple(capability.name for capability in offered)
+        self.capabilities.update((capability.name, capability) for capability in offered)
+        self._replicas.update((capability.name, [capability]) for capability in offered)
+        own = [one for one, capability in self.capabilities.items() if capability.agent == name]
+        new = msgspec.structs.replace(old, capabilities=tuple(sorted(own)))
+        self.records.replace(new)
+        return new
 
     def add_replica(self, agent: Agent) -> AgentRecord:
         """Take in one more instance of an agent; PeaError when it is of another type."""

@@ -7,10 +7,12 @@ from importlib.metadata import EntryPoint, entry_points
 
 import msgspec
 
+from pea.config import Settings
 from pea.errors import ConfigError, did_you_mean
 from pea.runtime.agent import Agent
 
 GROUP = "pea.agents"
+MOUNTS = "pea.mounts"  # functions that make agents from the settings
 
 
 class Unloadable(msgspec.Struct, frozen=True):
@@ -33,6 +35,13 @@ def installed(names: Iterable[str] = ()) -> list[EntryPoint]:
             fix = did_you_mean(name, found)
             raise ConfigError(f"no agent called {name!r} is installed", where="runtime.agents", fix=fix)
     return [found[name] for name in sorted(wanted or found)]
+
+
+def mounts(settings: Settings) -> list[Agent]:
+    """The agents that a configuration names rather than a package: MCP servers whose tools are mounted."""
+    if not settings.mcp.servers:
+        return []
+    return [agent for entry in entry_points(group=MOUNTS) for agent in entry.load()(settings)]
 
 
 def load(entries: Iterable[EntryPoint]) -> tuple[list[Agent], list[Unloadable]]:

@@ -23,6 +23,9 @@ from pea.config import Settings
 from pea.errors import PeaError
 from pea.memory import Memories
 from pea.runtime.agreement.panel import Panels
+from pea.runtime.broadcast.fanout import Fanout
+from pea.runtime.broadcast.stream import Streams
+from pea.runtime.broadcast.topics import Topics
 from pea.runtime.contract import Capability
 from pea.runtime.deadline import DeadlineTable
 from pea.runtime.directory import Directory
@@ -71,6 +74,9 @@ class Dispatcher:
         self.clock: Callable[[], float] = time.monotonic if plain else self._loop.time
         self.guards = Guards(settings.runtime)
         self.panels = Panels(self, directory, self.guards, tracer, self._deadlines, settings.runtime)
+        self.streams = Streams(self, directory, tracer, self._deadlines)
+        self.fanout = Fanout(self, directory, self.streams, tracer, settings.runtime.broadcast)
+        self.topics = Topics(tracer, settings.runtime.broadcast)
         self.workers = Workers(settings.runtime.workers, tracer, get_tracer or (lambda _name, _version: tracer))
         self._threads = ThreadPoolExecutor(settings.runtime.threads, thread_name_prefix=_THREADS)
         self.insights: Mapping[str, Insight] = {}  # what `Context.insight` can be asked, filled by who measures it
@@ -105,6 +111,16 @@ class Dispatcher:
         own = {names.PEA_STEP_NAME: name, names.GEN_AI_AGENT_NAME: agent}
         return self._tracer.span(_STEP + name, {**own, **attributes} if attributes else own)
 
+    def offer(self, agent: str, capabilities: Sequence[Capability]) -> None:
+        """Have an agent offer these besides what its class declares."""
+        self._directory.offer(agent, capabilities)
+        self.forget_routes()
+
+    @property
+    def tracer(self) -> Tracer:
+        """What makes the runtime's spans."""
+        return self._tracer
+
     def offers(self) -> tuple[Offer, ...]:
         """What the agents offer; made anew when there are other capabilities than the last time."""
         known = tuple(self._directory.capabilities.values())
@@ -123,6 +139,7 @@ class Dispatcher:
 
     async def aclose(self) -> None:
         """End the worker processes, close the caches, then the rest."""
+        self.topics.close()
         await self.workers.close()
         await self.caches.aclose()
         await self.memories.aclose()

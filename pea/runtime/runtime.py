@@ -199,7 +199,7 @@ class Runtime:
         for missing in unloadable:
             self.directory.add_failed(missing.name, missing.type, missing.reason)
             log.error("agent could not be loaded", agent=missing.name, reason=missing.reason)
-        return agents
+        return [*agents, *discovery.mounts(self.settings)]
 
     def _add(self, agent: Agent) -> AgentRecord | None:
         """The record of an agent that is new; None for one more replica, or one that cannot be used."""

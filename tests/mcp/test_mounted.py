@@ -1,0 +1,169 @@
+"""Another server's tools are capabilities: typed, traced, retried when they may be, and back after a crash."""
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pea import InputError, PeaError, Runtime, Settings
+from pea.agents.orchestrator import Orchestrator
+
+pytest.importorskip("mcp", reason="pea[mcp] is not installed")
+
+from pea.mcp.link import ToolFailed
+from pea.mcp.mounted import Mounted, mounted
+from pea.mcp.typed import input_struct
+
+SERVER = str(Path(__file__).with_name("other_server.py"))
+
+
+def configured(tmp_path, **server):
+    """Settings that mount the other server under the name `other`."""
+    tree = {"state": str(tmp_path), "mcp": {"servers": {"other": {"command": [sys.executable, SERVER], **server}}}}
+    return msgspec.convert(tree, Settings, dec_hook=lambda kind, value: kind.parse(value))
+
+
+def fleet(settings):
+    """A runtime with the orchestrator and what the settings mount."""
+    return Runtime(settings, agents=[Orchestrator(), *mounted(settings)])
+
+
+async def test_tools_are_capabilities(tmp_path, monkeypatch):
+    """Each tool is called by `name.tool`, checked here by its schema, and its result is given back."""
+    monkeypatch.setenv("SECRET_FOR_TEST", "hush")
+    settings = configured(tmp_path, env={"OTHER_SECRET": "$SECRET_FOR_TEST"}, result_size=100_000)
+    async with fleet(settings) as runtime:
+        record = runtime.directory.record("other")
+        assert "other.add" in record.capabilities
+        assert await runtime.call("other.add", a=2, b=3) == {"result": 5}
+        assert await runtime.call("other.from_to", unit="km", value=1.5) == {"result": "1.5 km"}
+        assert await runtime.call("other.secret") == {"result": "hush"}
+        assert (await runtime.health("other")).problem is None
+        for wrong in ({"a": "two"}, {"a": 1, "b": 101}, {}, {"a": 1, "c": 1}):
+            with pytest.raises(InputError):
+                await runtime.call("other.add", **wrong)
+        with pytest.raises(InputError):
+            await runtime.call("other.from_to", unit="league", value=1)
+        with pytest.raises(ToolFailed, match="the cupboard is bare"):
+            await runtime.call("other.fail")
+        with pytest.raises(ToolFailed, match="at most 100,000"):
+            await runtime.call("other.large")
+        writes = {offer.name: offer.writes for offer in runtime.dispatcher.offers()}
+        assert (writes["other.add"], writes["other.fail"]) == (False, True)
+        _, reply = await runtime.scheduler.run("orchestrator.ask", {"request": "convert a distance of 3 km"})
+        assert reply.understood.capability == "other.from_to"
+
+
+async def test_a_call_carries_the_trace(tmp_path):
+    """The server is told the client span of the call, which is below the task's."""
+    async with fleet(configured(tmp_path)) as runtime:
+        task, told = await runtime.scheduler.run("other.carried", {})
+        await runtime.telemetry.flush()
+        spans = {span.name: span for span in runtime.telemetry.recent.get(task.trace_id)}
+        call = spans["execute_tool carried"]
+        assert told["result"].startswith(f"00-{task.trace_id}-{call.span_id}-0")
+        assert call.kind == "client"
+        assert call.parent_id == spans["invoke_agent other"].span_id
+
+
+async def test_a_server_that_died_is_started_again(tmp_path):
+    """A call that only reads is tried again on the new connection, and succeeds."""
+    async with fleet(configured(tmp_path, env={"OTHER_FLAG": str(tmp_path / "flag")})) as runtime:
+        assert await runtime.call("other.die_once") == {"result": "alive"}
+        assert (tmp_path / "flag").exists()
+        agent = runtime.directory.agent("other")
+        assert isinstance(agent, Mounted)
+        assert agent._link.attempts == 2
+
+
+async def test_tools_are_known_from_before(tmp_path):
+    """The second start offers what the first one listed at once, though the server cannot be reached."""
+    async with fleet(configured(tmp_path)):
+        pass
+    async with fleet(configured(tmp_path, command=["/nonexistent/server"], connect="50ms")) as runtime:
+        assert "other.add" in runtime.directory.capabilities
+        assert runtime.started_s < 2
+        with pytest.raises(PeaError, match="does not answer"):
+            await asyncio.wait_for(runtime.dispatcher.call("other.add", {"a": 1}, deadline=float("inf")), 60)
+
+
+async def test_a_server_that_is_not_there_leaves_the_others_running(tmp_path):
+    """Its problem is told by its health; all else works."""
+    async with fleet(configured(tmp_path, command=["/nonexistent/server"], connect="50ms")) as runtime:
+        assert "nonexistent" in (await runtime.health("other")).problem
+        assert (await runtime.call("memory.search")).memories == []
+
+
+async def test_only_chosen_tools_are_mounted(tmp_path):
+    """`tools` says which; the others are not offered."""
+    async with fleet(configured(tmp_path, tools=["add"])) as runtime:
+        assert runtime.directory.record("other").capabilities == ("other.add",)
+
+
+async def test_a_changed_list_is_offered_anew(tmp_path):
+    """When the server says that its tools changed, the new one can be called."""
+    async with fleet(configured(tmp_path)) as runtime:
+        link, heard = runtime.directory.agent("other")._link, asyncio.Event()
+        before = link._changed
+
+        async def changed(tools):
+            await before(tools)
+            heard.set()
+
+        link._changed = changed
+        await runtime.call("other.grow")
+        await asyncio.wait_for(heard.wait(), 10)  # the notification comes beside the answer
+        assert "other.grown" in runtime.directory.record("other").capabilities
+        assert await runtime.call("other.grown") == {"text": "grown"}
+
+
+async def test_over_http(tmp_path):
+    """A server at an address is mounted the same way."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, SERVER, str(port), stderr=asyncio.subprocess.DEVNULL, env={**os.environ}
+    )
+    try:
+        settings = configured(tmp_path, command=[], url=f"http://127.0.0.1:{port}/mcp", connect="20s")
+        async with fleet(settings) as runtime:
+            assert await runtime.call("other.add", a=40, b=2) == {"result": 42}
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+@pytest.mark.parametrize("name", ["a-b", "1a", "", "a.b"])
+def test_a_name_must_be_able_to_begin_a_capability(name):
+    """What cannot stand before the dot is refused with the place."""
+    tree = {"mcp": {"servers": {name: {"command": ["x"]}}}}
+    with pytest.raises(PeaError, match=r"mcp\.servers"):
+        mounted(msgspec.convert(tree, Settings))
+
+
+@pytest.mark.parametrize(
+    ("schema", "fits", "misfits"),
+    [
+        ({"properties": {"from": {"type": "string"}}, "required": ["from"]}, {"from": "x"}, {"from": 1}),
+        ({"properties": {"max-results": {"type": "integer", "minimum": 1}}}, {"max-results": 1}, {"max-results": 0}),
+        ({"properties": {"a": {"type": ["string", "null"]}}}, {"a": None}, {"a": 1}),
+        ({"properties": {"a": {"enum": ["x", "y"]}}}, {"a": "x"}, {"a": "z"}),
+        ({"properties": {"a": {"type": "array", "items": {"type": "number"}}}}, {"a": [1.5]}, {"a": ["x"]}),
+        ({"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"type": "string"}}}, {"a": "x"}, {"a": 1}),
+        ({"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"$ref": "#/$defs/A"}}}, {"a": 1}, {"b": 1}),
+        ({"properties": {"a": {"anyOf": [{"type": "object"}, {"type": "array"}]}}}, {"a": []}, {"a": 1}),
+        ({"properties": "nonsense", "required": 7}, {}, {"a": 1}),
+        ({}, {}, {"a": 1}),
+    ],
+)
+def test_types_are_made_from_schemas(schema, fits, misfits):
+    """What fits a schema is taken and what does not is refused, whatever the names and however odd the schema."""
+    made = input_struct("t", schema)
+    assert msgspec.to_builtins(msgspec.convert(fits, made)) == fits
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(misfits, made)
