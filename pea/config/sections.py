@@ -12,6 +12,7 @@ import msgspec
 
 from pea.config.access import AccessSettings
 from pea.config.agreement import AgreementSettings
+from pea.config.broadcast import BroadcastSettings
 from pea.config.connectors import ConnectSettings
 from pea.config.llm import LlmSettings
 from pea.config.mcp import McpSettings
@@ -79,6 +80,7 @@ class RuntimeSettings(_Section, frozen=True):
     policies: dict[str, Policy] = {}  # by agent, by capability, or "*"; see pea.config.policies
     agreement: AgreementSettings = AgreementSettings()  # which calls are put to the vote
     pressure: PressureSettings = PressureSettings()  # what gives way when memory gets short
+    broadcast: BroadcastSettings = BroadcastSettings()
     chaos: tuple[str, ...] = ()  # faults put in on purpose, as `slow:travel=800ms`; see pea.runtime.chaos
 
 
