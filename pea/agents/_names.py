@@ -4,73 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-_TITLES = frozenset(
-    [
-        "dr",
-        "prof",
-        "professor",
-        "mr",
-        "mrs",
-        "ms",
-        "miss",
-        "mx",
-        "sir",
-        "dame",
-        "lord",
-        "lady",
-        "herr",
-        "frau",
-        "mag",
-        "ing",
-        "dipl-ing",
-        "phd",
-        "md",
-        "m",
-        "mme",
-        "mlle",
-        "sr",
-        "sra",
-        "srta",
-        "don",
-        "doña",
-        "dott",
-        "dottssa",
-        "eng",
-        "rev",
-        "hon",
-    ]
+from pea.workspace.places_table import words
+
+_TITLES = words(
+    "dr prof professor mr mrs ms miss mx sir dame lord lady herr frau mag ing dipl-ing phd md m mme mlle sr sra "
+    "srta don doña dott dottssa eng rev hon"
 )
-_PARTICLES = frozenset(
-    [
-        "von",
-        "van",
-        "de",
-        "der",
-        "den",
-        "zu",
-        "zum",
-        "zur",
-        "vom",
-        "da",
-        "di",
-        "del",
-        "della",
-        "du",
-        "la",
-        "le",
-        "al",
-        "el",
-        "bin",
-        "ibn",
-        "ben",
-        "ter",
-        "ten",
-        "dos",
-        "das",
-        "do",
-        "af",
-        "av",
-    ]
+_PARTICLES = words(
+    "von van de der den zu zum zur vom da di del della du la le al el bin ibn ben ter ten dos das do af av"
 )
 
 
@@ -89,8 +30,8 @@ def split_name(text: str, *, family_first: bool = False) -> Name:
     ``family_first`` is the order of the owner's country. Address books that are kept in the West often turn such a
     name round, and nothing in it tells: a name with a comma is taken as ``family, given``, all others as they stand.
     """
-    words = " ".join(text.split())[:300]
-    head, comma, tail = words.partition(",")
+    whole = " ".join(text.split())[:300]
+    head, comma, tail = whole.partition(",")
     if comma and tail.strip() and tail.strip().casefold().rstrip(".") not in _TITLES | {"jr", "phd", "md", "mba"}:
         parts, family_first = (*tail.split(), *head.split()), False
         titles, rest = _titles(parts)
@@ -99,7 +40,7 @@ def split_name(text: str, *, family_first: bool = False) -> Name:
         return Name(f"{given} {family}".strip(), given, family, titles)
     titles, rest = _titles(tuple(head.split()))
     if len(rest) < 2:
-        one = " ".join(rest) or words
+        one = " ".join(rest) or whole
         return Name(one, one, one, titles)
     if family_first:
         return Name(" ".join(rest), " ".join(rest[1:]), rest[0], titles)
@@ -109,8 +50,8 @@ def split_name(text: str, *, family_first: bool = False) -> Name:
     return Name(" ".join(rest), " ".join(rest[:cut]).split()[0], " ".join(rest[cut:]), titles)
 
 
-def _titles(words: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+def _titles(parts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     at = 0
-    while at < len(words) - 1 and words[at].casefold().rstrip(".") in _TITLES:
+    while at < len(parts) - 1 and parts[at].casefold().rstrip(".") in _TITLES:
         at += 1
-    return " ".join(words[:at]), words[at:]
+    return " ".join(parts[:at]), parts[at:]
