@@ -30,7 +30,8 @@ _HOMES = {
         "pea.errors",
     ),
     **dict.fromkeys(
-        ("Agent", "Batch", "Context", "Outcome", "Runtime", "Task", "TaskState", "capability", "isolated"), "pea.runtime"
+        ("Agent", "Batch", "Context", "Outcome", "Runtime", "Task", "TaskState", "capability", "isolated"),
+        "pea.runtime",
     ),
 }
 
