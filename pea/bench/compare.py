@@ -16,7 +16,7 @@ import msgspec
 from pea.bench.figure import Figure
 from pea.bench.measure import Absent, Line
 from pea.bench.rank import holm, p_greater
-from pea.bench.result import Entry, Result, key
+from pea.bench.result import Entry, Result, keyed
 
 ALPHA = 0.01
 FLOOR = 0.05  # what a machine in use changes from one run to the next
@@ -81,10 +81,10 @@ def _sampled(run: Result) -> dict[Name, tuple[tuple[float, ...], ...]]:
     """The samples of all lines, so that more is worse."""
     found: dict[Name, tuple[tuple[float, ...], ...]] = {}
     for suite, measured in run.suites.items():
-        for entry in measured.entries:
+        for key, entry in keyed(measured.entries):
             samples = _samples(entry)
             if samples and all(value > 0 for sample in samples for value in sample):
-                found[(suite, *key(entry))] = samples
+                found[suite, *key] = samples
     return found
 
 
@@ -98,9 +98,9 @@ def _samples(entry: Entry) -> tuple[tuple[float, ...], ...]:
 
 def _names(run: Result) -> list[Name]:
     return [
-        (suite, *key(entry))
+        (suite, *key)
         for suite, measured in run.suites.items()
-        for entry in measured.entries
+        for key, entry in keyed(measured.entries)
         if isinstance(entry, Line) or (isinstance(entry, Figure) and entry.samples)
     ]
 

@@ -1,4 +1,4 @@
-"""A traced and metered route beside a bare aiohttp route on the same loop, asked in turns by another process.
+"""A traced and metered route beside a bare aiohttp route on the same loop, asked in turns by wrk.
 
 What tracing costs a request is CPU time of the serving process, drain included; its rate and latencies are as the
 asking process saw them.
@@ -14,9 +14,11 @@ import time
 import msgspec
 from aiohttp import web
 
+from pea.bench import wrk
 from pea.bench.figure import Figure
+from pea.bench.http_tasks import tasks_over_http
 from pea.bench.load import Round
-from pea.bench.measure import Line, Sample, line
+from pea.bench.measure import Absent, Line, Sample, line
 from pea.service.tracing import tracing
 from pea.telemetry import Telemetry
 from pea.telemetry.pauses import shorten_pauses
@@ -30,10 +32,11 @@ P99_BUDGET_MS = 3.0
 _Measured = dict[str, list[tuple[Round, float]]]  # by route: what the asker saw, and CPU seconds of this process
 
 
-def http(rounds: int | None = None) -> list[Line | Figure]:
+def http(rounds: int | None = None) -> list[Line | Figure | Absent]:
     """CPU time and rate of a request, and the latency's p99 at 32 connections."""
     shorten_pauses()
     rounds = ROUNDS if rounds is None else rounds
+    asker = "wrk" if wrk.program() is not None else "an asking process of PEA's: wrk is not installed"
     measured = asyncio.run(_measure(rounds))
     cpu = {route: _sample([1e9 * used / seen.answers for seen, used in of]) for route, of in measured.items()}
     wall = {route: _sample([1e9 * seen.seconds / seen.answers for seen, _ in of]) for route, of in measured.items()}
@@ -41,7 +44,14 @@ def http(rounds: int | None = None) -> list[Line | Figure]:
     p99 = {route: statistics.quantiles([seen.p99_ms for seen, _ in of], n=4)[0] for route, of in measured.items()}
     count = sum(seen.answers for seen, _ in measured["traced"])
     return [
-        line("CPU of a traced and metered request", cpu, "traced", "bare aiohttp", budget=TIME_BUDGET),
+        line(
+            "CPU of a traced and metered request",
+            cpu,
+            "traced",
+            "bare aiohttp",
+            budget=TIME_BUDGET,
+            note=f"asked by {asker}",
+        ),
         line(f"time of one at {CONNECTIONS} connections", wall, "traced", "bare aiohttp", budget=TIME_BUDGET),
         Figure(
             f"p99 at {CONNECTIONS} connections",
@@ -51,6 +61,7 @@ def http(rounds: int | None = None) -> list[Line | Figure]:
             P99_BUDGET_MS,
             f"the quieter quarter of {rounds} rounds; bare {p99['bare aiohttp']:.2f} ms",
         ),
+        *tasks_over_http(max(1, rounds // 3)),
     ]
 
 
@@ -83,6 +94,11 @@ async def _measure(rounds: int) -> _Measured:
 
 async def _round(port: int) -> tuple[Round, float]:
     began = time.process_time()
+    if wrk.program() is not None:
+        seen, wrong = await wrk.ask(f"http://127.0.0.1:{port}/x", max(round(ROUND_S), 1), CONNECTIONS)
+        if wrong:
+            raise RuntimeError(f"{wrong} answers were errors")
+        return seen, time.process_time() - began
     asker = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,6 +20,7 @@ from pea.version import __version__
 
 FORMAT = 1
 Entry = Line | Figure | Absent
+Key = tuple[str, str]  # what, peer
 
 PACKAGES = ("opentelemetry-sdk", "aiohttp", "msgspec", "numpy", "diskcache", "pebble")
 
@@ -125,16 +126,29 @@ def merged(launches: Sequence[Sequence[Entry]]) -> tuple[Entry, ...]:
 
     What not every launch has (a peer that failed once) is taken from those that have it.
     """
-    by_key: dict[tuple[str, str], list[Entry]] = {}
+    by_key: dict[Key, list[Entry]] = {}
     for entries in launches:
-        for entry in entries:
-            by_key.setdefault(key(entry), []).append(entry)
+        for key, entry in keyed(entries):
+            by_key.setdefault(key, []).append(entry)
     return tuple(_merge(entries) for entries in by_key.values())
 
 
-def key(entry: Entry) -> tuple[str, str]:
-    """What names an entry within its suite."""
-    return entry.what.strip(), "" if isinstance(entry, Figure) else entry.peer
+def keyed(entries: Sequence[Entry]) -> Iterator[tuple[Key, Entry]]:
+    """Each entry with what names it within its suite: its words and its peer.
+
+    An indented one belongs to the one above it and has its words before its own; what is still said twice is numbered.
+    """
+    said: dict[Key, int] = {}
+    above = ""
+    for entry in entries:
+        own = entry.what.strip()
+        if entry.what.startswith(" "):
+            own = f"{above}: {own}"
+        else:
+            above = own
+        key = own, "" if isinstance(entry, Figure) else entry.peer
+        said[key] = said.get(key, 0) + 1
+        yield (key if said[key] == 1 else (f"{own} ({said[key]})", key[1])), entry
 
 
 def _merge(entries: list[Entry]) -> Entry:

@@ -18,7 +18,7 @@ from pea.bench.figure import Figure
 from pea.bench.measure import Absent
 from pea.bench.memory_work import Ask, asks, copy_workspace
 from pea.config import Settings, load
-from pea.errors import UnknownCapability
+from pea.errors import PeaError
 from pea.runtime import Runtime, TaskState
 from pea.runtime.scheduler import Scheduler
 
@@ -26,11 +26,17 @@ INITIALISATIONS = 10
 TASKS = 1_000
 AT_ONCE = (1, 10, 100, 1_000)
 EXECUTIVE = Ask("briefing.morning", {})  # asks five other agents
-CRISIS = "crisis.assess"
+CRISIS = "crisis.respond"
+CRISES = (
+    "A supplier's warehouse burned down; deliveries to three customers stop for a week.",
+    "Customer data of 2,000 people was published on the internet this morning.",
+    "An employee was hurt in an accident at the Hamburg site; the press is calling.",
+)
 ROUNDS = 30
 
 INIT_MS, AGENT_MS, HEALTH_MS, MEMORY_MS = 800.0, 100.0, 10.0, 50.0
 P50_MS, P95_MS, P99_MS, TASK_MS, AVERAGE_AT_100_MS = 100.0, 300.0, 1_000.0, 200.0, 250.0
+CRISIS_S = 1.0
 FAILED_SHARE = 0.1  # percent
 
 
@@ -182,14 +188,18 @@ async def _memory(runtime: Runtime) -> list[Figure]:
 
 
 async def _crisis(runtime: Runtime) -> Figure | Absent:
-    """The crisis agent's first answer, where there is one."""
-    try:
-        runtime.directory.capability(CRISIS)
-    except UnknownCapability:
+    """The crisis agent's whole response, where there is one: strategy, messages, cultures, resources, impact."""
+    if CRISIS not in runtime.directory.capabilities:
         return Absent("crisis response", "crisis agent", "not installed")
-    began = time.perf_counter()
-    await runtime.call(CRISIS, text="A supplier's warehouse burned down, deliveries stop for a week.")
-    return Figure("crisis response", time.perf_counter() - began, "s", 1, 1.0)
+    took_s: list[float] = []
+    for what in CRISES:
+        began = time.perf_counter()
+        try:
+            await runtime.call(CRISIS, what=what)
+        except PeaError as error:
+            return Absent("crisis response", "crisis agent", str(error))
+        took_s.append(time.perf_counter() - began)
+    return Figure("crisis response, the slowest", max(took_s), "s", len(took_s), CRISIS_S, "strategy to impact")
 
 
 def _summary(what: str, took_ms: Sequence[float], budget_ms: float | None) -> list[Figure]:

@@ -12,7 +12,7 @@ from pea.bench.compare import compare
 from pea.bench.figure import Figure
 from pea.bench.measure import Absent, Line
 from pea.bench.rank import holm, p_greater
-from pea.bench.result import Measured, environment, merged, read, result, write
+from pea.bench.result import Measured, environment, keyed, merged, read, result, write
 from pea.errors import ConfigError
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -114,6 +114,14 @@ def test_launches_become_one(tmp_path):
     assert (line.ratio, line.passed, absent.peer) == (1.5, True, "peer")
     figures = merged([[Figure("f", 1.0, "s")], [Figure("f", 3.0, "s")], [Figure("f", 2.0, "s")]])
     assert (figures[0].value, figures[0].count) == (2.0, 3)
+
+
+def test_what_is_said_twice_is_kept_apart():
+    """An indented line belongs to the one above; the same words again are numbered; nothing is lost in merging."""
+    names = ("a", "  p95", "b", "  p95", "b")
+    entries = tuple(Figure(what, float(number), "ms") for number, what in enumerate(names))
+    assert [key[0] for key, _ in keyed(entries)] == ["a", "a: p95", "b", "b: p95", "b (2)"]
+    assert merged([entries, entries])[3].value == 3.0
 
 
 def test_a_result_comes_back_from_its_file(tmp_path):
