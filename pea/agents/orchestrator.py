@@ -11,10 +11,11 @@ from pea import Context, Outcome, capability
 from pea.agents import _briefing_papers as papers
 from pea.agents import _briefing_parts as parts
 from pea.agents import _briefing_views as views
-from pea.agents._ask import Asking
+from pea.agents._asking import Asking
 from pea.agents._briefing import Briefing
 from pea.agents._briefing_papers import Papers
 from pea.agents._memory import Remembering
+from pea.agents._plans import Planning
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ PART_SHARE = 0.8  # of the time that remains may be spent waiting for the others
 HITS_PER_MEETING = 3
 
 
-class Orchestrator(Asking, Remembering):
+class Orchestrator(Asking, Planning, Remembering):
     """Asks the others side by side; what one of them cannot say is named, and the rest is told."""
 
     name = "orchestrator"

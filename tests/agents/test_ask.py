@@ -9,11 +9,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pea import Agent, Context, Runtime, Settings, capability
+from pea import Agent, Context, PeaError, Runtime, Settings, capability
 from pea.agents import _ask
 from pea.agents._ask_days import find_when
 from pea.agents._ask_rank import book
 from pea.agents._ask_slots import find_slots
+from pea.agents._ask_views import Reply
 from pea.agents.orchestrator import Orchestrator
 from pea.runtime.directory import Directory
 from pea.runtime.discovery import installed, load
@@ -174,12 +175,12 @@ class Greenhouse(Agent):
     @capability("greenhouse.break", idempotent=True)
     async def fail(self, ctx: Context) -> None:
         """Say which sensors are defective."""
-        raise _ask.PeaError("the gateway is down")
+        raise PeaError("the gateway is down")
 
 
 async def ask(runtime, request):
     """The orchestrator's reply."""
-    return msgspec.convert(await runtime.call("orchestrator.ask", request=request), _ask.Reply, from_attributes=True)
+    return msgspec.convert(await runtime.call("orchestrator.ask", request=request), Reply, from_attributes=True)
 
 
 async def test_a_users_own_agent_is_asked_by_its_description():
