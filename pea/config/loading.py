@@ -112,6 +112,12 @@ _NOT_SETTINGS = {
     "PEA_CLIENT_CERT",
     "PEA_BENCH_DATA",
     "PEA_DIFFERENTIAL",
+    # Read by Grafana, Jaeger and `pea doctor --stack`: dashboards/provisioning, otel/jaeger.yaml.
+    "PEA_ALERTMANAGER_URL",
+    "PEA_DASHBOARDS",
+    "PEA_GRAFANA_TOKEN",
+    "PEA_JAEGER_URL",
+    "PEA_PROMETHEUS_URL",
 }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from tests.integration.serving import serving
 
 PROGRAMS = Path(__file__).parent / "programs"
+NODE = Path(__file__).parent / "node"
 NEEDS = {
     "raw_sdk": (),
     "pydantic_agent": ("pydantic_ai",),
@@ -49,10 +51,16 @@ async def _run(program: str, state: Path, **environ: str) -> Seen:
     missing = [name for name in NEEDS[program] if not _there(name)]
     if missing:
         pytest.skip(f"{', '.join(missing)} is not installed (extra dev)")
+    return await _run_command(
+        [sys.executable, "-W", "ignore", str(PROGRAMS / f"{program}.py")], program, state, environ
+    )
+
+
+async def _run_command(command: Sequence[str], program: str, state: Path, environ: Mapping[str, str]) -> Seen:
     async with serving(state) as (_, url), aiohttp.ClientSession(url) as session:
         plain = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PEA_", "LANG"))}
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "ignore", str(PROGRAMS / f"{program}.py")),
+            *command,
             env=plain
             | {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_SERVICE_NAME": program, "LANGSMITH_TRACING": "false"},
             stdout=asyncio.subprocess.PIPE,
@@ -136,3 +144,20 @@ async def test_langgraph(tmp_path: Path, bridge: dict[str, str]) -> None:
     runs = [span["nanoseconds"] for span in seen.recorded if span["name"] == "planner"]
     longest = seen.agents["planner"]["metrics"]["response"]["max_ms"]
     assert min(runs) / 1e6 - 0.001 <= longest <= max(runs) / 1e6 + 0.001
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])
+async def test_another_language(tmp_path: Path, protocol: str) -> None:
+    """A Node.js program with OpenTelemetry's own SDK: agents, errors, tokens and durations, in both encodings."""
+    if shutil.which("node") is None or not (NODE / "node_modules").exists():
+        reason = "its packages are missing: npm install --no-package-lock --prefix tests/integration/node"
+        if os.environ.get("PEA_REQUIRE_SERVICES"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    command = ["node", str(NODE / "agent.js")]
+    seen = await _run_command(command, "node", tmp_path, {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol})
+    _durations_agree(seen)
+    assert set(seen.agents) == {"courier"}
+    assert seen.calls("courier") == (2, 1)
+    assert seen.agents["courier"]["metrics"]["reliability"]["errors_by_type"] == {"TypeError": 1}
+    assert seen.agents["courier"]["tokens"] == {"model_calls": 1, "input": 7, "output": 3}
