@@ -21,6 +21,7 @@ from pea.service.chronicle import HOLDER
 from pea.service.connection import Runner
 from pea.service.dashboard import BOARD
 from pea.service.guard import is_loopback
+from pea.service.routine import Routine
 from pea.service.state import STATE
 from pea.telemetry import get_logger
 
@@ -44,6 +45,7 @@ class Service:
         self.runtime = runtime
         self.app = create_app(runtime)
         self._state = self.app[STATE]
+        self._routine = Routine(runtime)
         self._runner = Runner(self.app)
         self._certificates: Certificates | None = None
         self._port = 0
@@ -106,6 +108,7 @@ class Service:
         self._starting = asyncio.create_task(self.runtime.start(), name="pea-start")
         self._starting.add_done_callback(_told)
         self._watch(self._starting)
+        self._routine.start(self._starting)
 
     def _watch(self, starting: asyncio.Task[None]) -> None:
         """Have the detector watch every span once the agents have started; what fires is on the dashboard."""
@@ -168,6 +171,7 @@ class Service:
         if self._starting is not None and not self._starting.done():
             self._starting.cancel()
             await asyncio.wait([self._starting])
+        await self._routine.close()
         if self.runtime.ready:
             await self.runtime.scheduler.close(grace)
         await self._runner.cleanup()
