@@ -1,7 +1,7 @@
 """Where OTLP goes: the standard OTEL_EXPORTER_OTLP_* variables, read into one struct per signal.
 
 Specification: protocol/exporter.md and configuration/sdk-environment-variables.md. A variable for one signal goes
-before the general one; the general endpoint of http/protobuf gets the signal's path appended, a signal's own does not.
+before the general one; over HTTP the general endpoint gets the signal's path appended, a signal's own does not.
 PEA sends only when told where (an endpoint is set) or told to (``OTEL_TRACES_EXPORTER=otlp``).
 """
 
@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 Signal = Literal["traces", "metrics"]
-Protocol = Literal["http/protobuf", "grpc"]
+Protocol = Literal["http/protobuf", "http/json", "grpc"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def otlp_target(signal: Signal, environ: Mapping[str, str]) -> OtlpTarget | None
     protocol = _protocol(signal, environ)
     if not endpoint:
         endpoint = "http://localhost:4317" if protocol == "grpc" else "http://localhost:4318"
-    if protocol == "http/protobuf" and not own:
+    if protocol != "grpc" and not own:
         endpoint = f"{endpoint.rstrip('/')}/v1/{signal}"
     insecure = _read(signal, "INSECURE", environ)
     return OtlpTarget(
@@ -104,6 +104,8 @@ def _protocol(signal: Signal, environ: Mapping[str, str]) -> Protocol:
     said = _read(signal, "PROTOCOL", environ).strip().lower()
     if said == "grpc":
         return "grpc"
+    if said == "http/json":
+        return "http/json"
     if said not in ("", "http/protobuf"):
         _log.warning("OTLP protocol %r is not supported; http/protobuf is used", said)
     return "http/protobuf"

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from pea.telemetry.otlp_json import as_json
 from pea.telemetry.otlp_target import OtlpTarget
 from pea.telemetry.pauses import imported_more
 
@@ -38,7 +39,7 @@ class Sender(Protocol):
 
 def sender(target: OtlpTarget) -> Sender:
     """The sender for a target; imports what the protocol needs."""
-    made: Sender = _Grpc(_grpc_exporter(target)) if target.protocol == "grpc" else _Http(_http_exporter(target))
+    made: Sender = _Grpc(_grpc_exporter(target)) if target.protocol == "grpc" else _Http(_http_exporter(target), target)
     imported_more()
     return made
 
@@ -46,12 +47,13 @@ def sender(target: OtlpTarget) -> Sender:
 class _Http:
     """The official exporter's client is given our bytes in place of its own encoder's."""
 
-    def __init__(self, exporter: Any) -> None:
+    def __init__(self, exporter: Any, target: OtlpTarget) -> None:
         self._exporter = exporter
+        self._json = target.signal if target.protocol == "http/json" else None
 
     def send(self, payload: bytes, items: int) -> str:
         del items
-        result = self._exporter._client.export(payload)
+        result = self._exporter._client.export(payload if self._json is None else as_json(payload, self._json))
         if result.success:
             return ""
         reason = str(result.error or result.reason or "no answer in time")
@@ -114,7 +116,10 @@ def _http_arguments(target: OtlpTarget) -> dict[str, Any]:
 
     return {
         "endpoint": target.endpoint,
-        "headers": dict(target.headers),
+        "headers": {
+            **target.headers,
+            **({"content-type": "application/json"} if target.protocol == "http/json" else {}),
+        },
         "timeout": target.timeout_s,
         "compression": Compression(target.compression),
         "certificate_file": target.certificate or None,

@@ -1,12 +1,15 @@
 """Real receivers on loopback: OTLP over HTTP (aiohttp, official protobuf) and over gRPC."""
 
 import asyncio
+import base64
 import gzip
+import re
 import zlib
 from concurrent import futures
 
 import pytest
 from aiohttp import web
+from google.protobuf import json_format
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
@@ -57,10 +60,17 @@ class Receiver:
             body = gzip.decompress(body)
         elif packing == "deflate" and body[:1] == b"\x78":
             body = zlib.decompress(body)
-        if request.path.endswith("/v1/traces"):
-            self.traces.append(trace_service_pb2.ExportTraceServiceRequest.FromString(body))
+        traces = request.path.endswith("/v1/traces")
+        kind = (
+            trace_service_pb2.ExportTraceServiceRequest if traces else metrics_service_pb2.ExportMetricsServiceRequest
+        )
+        if request.headers["Content-Type"] == "application/json":
+            ids = re.compile(rb'"(traceId|spanId|parentSpanId)":"([0-9a-f]*)"')
+            body = ids.sub(lambda m: b'"%b":"%b"' % (m[1], base64.b64encode(bytes.fromhex(m[2].decode()))), body)
+            taken = json_format.Parse(body, kind())
         else:
-            self.metrics.append(metrics_service_pb2.ExportMetricsServiceRequest.FromString(body))
+            taken = kind.FromString(body)
+        (self.traces if traces else self.metrics).append(taken)
 
 
 @pytest.fixture

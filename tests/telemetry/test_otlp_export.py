@@ -46,6 +46,21 @@ async def test_traces_and_metrics_arrive_over_http(receiver, make_telemetry):
     assert telemetry.status().exports[0].exported == 9
 
 
+async def test_json_when_the_protocol_says_so(receiver, make_telemetry):
+    """http/json sends what protobuf would: ids in hexadecimal, enums as numbers, 64-bit integers as text."""
+    telemetry = make_telemetry({
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+    })  # fmt: skip
+    work(telemetry)
+    assert await telemetry.flush()
+    assert {headers["Content-Type"] for _, headers, _ in receiver.requests} == {"application/json"}
+    assert {span.trace_id.hex() for span in receiver.spans} == {trace.trace_id for trace in telemetry.recent.list()}
+    assert {span.kind for span in receiver.spans} == {1}
+    assert receiver.metric(names.METRIC_AGENT_CALL_DURATION).exponential_histogram.data_points[0].count == 3
+
+
 async def test_grpc_when_the_protocol_says_so(grpc_receiver, make_telemetry):
     """OTEL_EXPORTER_OTLP_PROTOCOL=grpc sends both signals by gRPC, with the headers."""
     telemetry = make_telemetry({

@@ -82,7 +82,7 @@ def test_a_signals_own_variable_goes_first():
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "-1", {"timeout_s": 10.0}),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "nan", {"timeout_s": 10.0}),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", {"compression": "none"}),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", {"protocol": "http/protobuf"}),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml", {"protocol": "http/protobuf"}),
         ("OTEL_TRACES_EXPORTER", "otlp,zipkin", {"protocol": "http/protobuf"}),
     ],
 )
