@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 
 from pea import InputError
-from pea.agents import _promises
+from pea.agents import _history, _promises
 from pea.agents._asks import read as read_asks
 from pea.agents._drafts import draft_of
 from pea.agents._feedback import Feedback, features_of, learn
-from pea.agents._letter_views import Correction, Draft, Formality, Intent, Promises, Wanted
+from pea.agents._letter_views import Correction, Draft, Formality, History, Intent, Promises, Wanted
 from pea.agents._mail_views import (
     Owes,
     Reason,
@@ -152,6 +152,13 @@ class Inbox:
             text="",
         )
         return msgspec.structs.replace(result, text=_promises.promises_text(result))
+
+    def history(self, people: tuple[str, ...], now: datetime) -> History:
+        """How things stand with people, by their addresses."""
+        mail, report = self._mail or Mail(), self._store.report()
+        wanted = dict.fromkeys(person.strip().lower() for person in people)
+        found = _history.with_people(mail.threads, mail.me, tuple(wanted), now, self._name_of)
+        return History(found, report, _history.history_text(found, now))
 
     def draft(
         self, wanted: str, intent: Intent, points: tuple[str, ...], by: str, formality: Formality | None

@@ -71,6 +71,30 @@ class Promises(msgspec.Struct, frozen=True):
     text: str
 
 
+class Contacted(msgspec.Struct, frozen=True):
+    """How things stand with one person: the last mails each way, lately discussed, and what they still wait for.
+
+    ``questions`` are theirs to the user; ``promises`` say who made them.
+    """
+
+    email: str
+    name: str
+    last_from: datetime | None
+    last_to: datetime | None
+    mails: int
+    subjects: tuple[str, ...]
+    questions: tuple[str, ...]
+    promises: tuple[str, ...]
+
+
+class History(msgspec.Struct, frozen=True):
+    """How things stand with some people, in the order asked for."""
+
+    people: tuple[Contacted, ...]
+    sources: SourceReport
+    text: str
+
+
 class Draft(msgspec.Struct, frozen=True):
     """A reply that is not sent: its headers, its body with the mail quoted below, and why it is put that way.
 

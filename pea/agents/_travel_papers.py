@@ -9,6 +9,7 @@ import msgspec
 
 from pea.workspace.profile import Passport, Profile, Visa
 
+UNKNOWN = "no passport is known"
 SIX_MONTHS, THREE_MONTHS, SOON_DAYS = timedelta(days=183), timedelta(days=92), timedelta(days=270)
 # Countries whose citizens travel among them with a valid passport or identity card: the European Union, the European
 # Economic Area and Switzerland (Directive 2004/38/EC, and the Swiss agreement of 1999).
@@ -78,7 +79,7 @@ def _paper(visit: Visit, profile: Profile) -> Paper:
     free = [p for p in profile.passports if p.country.upper() in FREE and visit.country in FREE]
     kinds: Sequence[tuple[bool, str]]
     if not profile.passports:
-        kinds = ((False, "no passport is known"),)
+        kinds = ((False, UNKNOWN),)
     elif own or free:
         best = max(own or free, key=lambda p: p.expires)
         kinds = (_lasts(best.kind, best.country, best.expires, visit.last, timedelta()),)

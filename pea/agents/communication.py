@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from pea import Context, InputError, Settings, capability
-from pea.agents._letter_views import Correction, Draft, Formality, Intent, Promises, Wanted
+from pea.agents._letter_views import Correction, Draft, Formality, History, Intent, Promises, Wanted
 from pea.agents._mail_servers import MailServers
 from pea.agents._mail_views import ThreadView, Triage
 from pea.agents._servers import offline, offline_version
@@ -22,6 +22,7 @@ WINDOW_DAYS = 60  # conversations that rested longer are not asked for unless `s
 READING_SHARE = 0.6  # of the time left may be spent on reading new mail before answering
 MAX_READING_S = 10.0
 
+Email = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 Point = Annotated[str, msgspec.Meta(max_length=2_000)]
 
 
@@ -77,6 +78,13 @@ class Communication(MailServers):
         first = _since(since, now)
         return await ctx.compute((await self._read(ctx)).promises, first, now)
 
+    @capability("communication.history", timeout="10s", cache="15m")
+    async def history(
+        self, ctx: Context, people: Annotated[tuple[Email, ...], msgspec.Meta(min_length=1, max_length=50)]
+    ) -> History:
+        """How things stand with people, by their addresses: last contact each way, subjects, what is open."""
+        return await ctx.compute((await self._read(ctx)).history, people, ctx.now())
+
     @capability("communication.draft", timeout="10s", idempotent=True)
     async def draft(
         self,
@@ -117,7 +125,7 @@ class Communication(MailServers):
         """What you corrected in the triage, the newest first, undone ones included."""
         return tuple(await ctx.compute((await self._read(ctx)).corrections))
 
-    @capability("communication.undo", timeout="10s", idempotent=True)
+    @capability("communication.undo", timeout="10s", idempotent=True, writes=True)
     async def undo(self, ctx: Context, correction: Annotated[int, msgspec.Meta(ge=1)]) -> Correction:
         """Take a correction of the triage back, by its number: ranks are then as if it had never been made."""
         undone = await ctx.compute((await self._read(ctx)).undo, correction)
