@@ -10,6 +10,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -45,6 +46,7 @@ def command(settings: Settings, stack: bool, urls: tuple[str, ...], as_json: boo
         sys.exit(show(asyncio.run(examine(urls)), as_json=as_json))
     findings = [*_python(), *_extras(), *_workspace(settings), *_state(settings), *_service(settings), *_export()]
     findings += asyncio.run(_agents(settings))
+    findings += asyncio.run(_accounts(settings))
     sys.exit(show(findings, as_json=as_json))
 
 
@@ -159,3 +161,21 @@ async def _agents(settings: Settings) -> list[Finding]:
             else:
                 found.append(Finding(f"agent {record.name}", "missing", health.problem or record.state.value))
         return found
+
+
+async def _accounts(settings: Settings) -> list[Finding]:
+    """Whether each account on a server works, and from when its last good copy is."""
+    if not settings.connect.accounts:
+        return []
+    from pea.connect import standing
+    from pea.connect.probe import probe
+
+    found = []
+    for name in settings.connect.accounts:
+        last = standing(settings, name).last_good
+        copy = f"; last synced {datetime.fromtimestamp(last, settings.zone):%Y-%m-%d %H:%M}" if last else ""
+        try:
+            found.append(Finding(f"account {name}", "ok", await probe(settings, name) + copy))
+        except PeaError as error:
+            found.append(Finding(f"account {name}", "missing", error.what + copy, error.fix))
+    return found

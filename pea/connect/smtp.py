@@ -55,8 +55,14 @@ async def send(
     return False
 
 
+async def greet(name: str, account: Account) -> None:
+    """Log in and leave: whether the account works. Raises Refused or Unreachable."""
+    client = await exchange(name, account, "EHLO", lambda: _prepared(name, account, "", ()))
+    client.close()
+
+
 async def _prepared(name: str, account: Account, sender: str, recipients: tuple[str, ...]) -> SMTP:
-    """A connection on which the server has taken the sender and every recipient."""
+    """A connection on which the server has taken the sender, if there is one, and every recipient."""
     try:
         from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
     except ImportError as error:
@@ -76,7 +82,8 @@ async def _prepared(name: str, account: Account, sender: str, recipients: tuple[
         await client.connect()
         if account.user:
             await client.login(account.user, secret)
-        await client.mail(sender)
+        if sender:
+            await client.mail(sender)
         for one in recipients:
             await client.rcpt(one)
         ready = True
