@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -157,6 +158,7 @@ class Link:
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[ClientSession]:
         try:
+            await asyncio.to_thread(import_module, "mcp")  # half a second that would stop everybody else
             from mcp import ClientSession, StdioServerParameters
             from mcp.client.stdio import stdio_client
             from mcp.client.streamable_http import streamable_http_client

@@ -16,6 +16,7 @@ from opentelemetry.trace import Link, Span
 from pea.cache import AgentLog, Invalidation, Namespace
 from pea.config import Seconds, Settings
 from pea.errors import Conflict
+from pea.llm import LanguageModel
 from pea.memory import AgentMemory
 from pea.runtime.agreement import Agreement, Equality, Exact, Tolerance
 from pea.runtime.journal.steps import SCOPE
@@ -211,6 +212,11 @@ class Context:
     def store(self) -> AgentLog:
         """This agent's activity log: ``await ctx.store.append("mail.sent", to=3)``; see `pea.cache.AgentLog`."""
         return AgentLog(self._dispatcher.caches.activity, self.agent, self.capability)
+
+    @property
+    def llm(self) -> LanguageModel:
+        """The language model, if one is configured (``ctx.llm.on``); see `pea.llm`."""
+        return self._dispatcher.llm
 
     @property
     def memory(self) -> AgentMemory:

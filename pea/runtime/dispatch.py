@@ -21,6 +21,7 @@ from opentelemetry.trace import Link, Span
 from pea.cache import Caches
 from pea.config import Settings
 from pea.errors import PeaError
+from pea.llm import LanguageModel
 from pea.memory import Memories
 from pea.runtime.agreement.panel import Panels
 from pea.runtime.broadcast.fanout import Fanout
@@ -61,6 +62,9 @@ class Dispatcher:
         # Whose answers these are: a cache on disk or in Redis outlives the configuration, and the code.
         self.world = f"{__version__}|{settings.workspace}|{settings.user!r}|{settings.zone}"
         state = settings.state
+        self.llm = LanguageModel(
+            settings.llm, state, tracer, lambda: settings.now().date(), lambda: self.caches.namespace("llm")
+        )
         self.memories = Memories(Path(state) / "memory.sqlite" if state else None, settings.memory)
         self.logger = get_logger("pea.agents")
         self._directory = directory
@@ -141,6 +145,7 @@ class Dispatcher:
         """End the worker processes, close the caches, then the rest."""
         self.topics.close()
         await self.workers.close()
+        await self.llm.aclose()
         await self.caches.aclose()
         await self.memories.aclose()
         self.close()
