@@ -38,6 +38,51 @@ class AmountFound(msgspec.Struct, frozen=True):
     place: str
 
 
+class Duty(msgspec.Struct, frozen=True):
+    """A sentence that obliges somebody, word for word; ``who`` is empty when its beginning does not say."""
+
+    who: str
+    sentence: str
+    place: str
+    days: tuple[date, ...] = ()
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """The days, sums and duties that a document names, each with its place."""
+
+    path: str
+    title: str
+    dates: tuple[DateFound, ...]
+    amounts: tuple[AmountFound, ...]
+    duties: tuple[Duty, ...]
+    sources: SourceReport
+    notes: tuple[str, ...]
+    text: str
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A passage and where it stands."""
+
+    text: str
+    place: str
+    heading: bool = False
+
+
+class Pages(msgspec.Struct, frozen=True):
+    """A document's passages from ``first`` on; ``next`` is where to go on, None at its end."""
+
+    path: str
+    title: str
+    kind: str
+    passages: tuple[Piece, ...]
+    first: int
+    of: int
+    next: int | None
+    sources: SourceReport
+    notes: tuple[str, ...]
+    text: str
+
+
 class SearchResult(msgspec.Struct, frozen=True):
     """Documents that answer a query, best first; ``all_words`` is false when none of them holds every word."""
 
@@ -74,6 +119,19 @@ def hits_text(query: str, hits: list[Hit], report: SourceReport, notes: tuple[st
     for number, hit in enumerate(hits, 1):
         lines.append(f"{number}. {hit.title} ({hit.path}, {hit.place})\n   {hit.snippet}")
     return "\n".join((*lines, *(f"Note: {note}." for note in notes), report.text()))
+
+
+def facts_text(facts: Facts) -> str:
+    """A document's facts for a person."""
+    lines = [f"{facts.title} ({facts.path})"]
+    lines += (
+        ["Dates:", *(f"- {d.day:%a %d %b %Y}: {d.sentence} [{d.place}]" for d in facts.dates)] if facts.dates else []
+    )
+    lines += ["Amounts:", *(f"- {a.written}: {a.sentence} [{a.place}]" for a in facts.amounts)] if facts.amounts else []
+    lines += ["Duties:", *(f"- {d.sentence} [{d.place}]" for d in facts.duties)] if facts.duties else []
+    if len(lines) == 1:
+        lines.append("It names no day, no sum and no duty.")
+    return "\n".join((*lines, *(f"Note: {note}." for note in facts.notes)))
 
 
 def summary_text(summary: Summary) -> str:

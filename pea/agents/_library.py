@@ -11,8 +11,10 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from pea import InputError
-from pea.agents._document_views import SearchResult, Summary, hits_text, summary_text
+from pea.agents._document_views import Facts, Pages, Piece, SearchResult, Summary, facts_text, hits_text, summary_text
+from pea.agents._duties import duties_of
 from pea.agents._summary import amounts_of, dates_of, summarise
+from pea.workspace.documents import Document
 from pea.workspace.documents_store import SHARED, DocumentStore
 from pea.workspace.files import SourceReport
 
@@ -47,10 +49,7 @@ class Library:
 
     def summary(self, name: str, count: int) -> Summary:
         """A document in ``count`` of its sentences. Raises InputError when no document, or more than one, is meant."""
-        path = resolve(name, self._store)
-        document = self._store.document(path)
-        if document is None:  # removed between two steps
-            raise InputError(f"{path} is no longer there", where="document")
+        document = self._named(name)
         chosen, left_out = summarise(document, count)
         report = self._store.report()
         summary = Summary(
@@ -65,6 +64,46 @@ class Library:
             "",
         )
         return msgspec.structs.replace(summary, text=summary_text(summary))
+
+    def facts(self, name: str) -> Facts:
+        """The days, sums and duties a document names. Raises as `summary` does."""
+        document, report = self._named(name), self._store.report()
+        facts = Facts(
+            document.path,
+            document.title,
+            tuple(dates_of(document)),
+            tuple(amounts_of(document)),
+            tuple(duties_of(document)),
+            report,
+            (*_notes(self._store, report), *document.notes),
+            "",
+        )
+        return msgspec.structs.replace(facts, text=facts_text(facts))
+
+    def read(self, name: str, first: int, count: int) -> Pages:
+        """Passages of a document with their places. Raises as `summary` does."""
+        document, report = self._named(name), self._store.report()
+        chosen = document.passages[first : first + count]
+        after = first + len(chosen)
+        return Pages(
+            document.path,
+            document.title,
+            document.kind,
+            tuple(Piece(p.text, p.place, bool(p.heading)) for p in chosen),
+            first,
+            len(document.passages),
+            after if after < len(document.passages) else None,
+            report,
+            (*_notes(self._store, report), *document.notes),
+            "\n\n".join(f"[{p.place}] {p.text}" for p in chosen),
+        )
+
+    def _named(self, name: str) -> Document:
+        path = resolve(name, self._store)
+        document = self._store.document(path)
+        if document is None:  # removed between two steps
+            raise InputError(f"{path} is no longer there", where="document")
+        return document
 
 
 def resolve(name: str, store: DocumentStore) -> str:

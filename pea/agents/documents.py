@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from pea import Agent, Context, InputError, Settings, capability
-from pea.agents._document_views import SearchResult, Summary
+from pea.agents._document_views import Facts, Pages, SearchResult, Summary
 
 if TYPE_CHECKING:
     from pea.agents._library import Library
 
 READING_SHARE = 0.6  # of the time left may be spent on reading new files before answering
 MAX_READING_S = 10.0
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 
 
 class Documents(Agent):
@@ -60,6 +62,22 @@ class Documents(Agent):
         """Summarise one document (path, file name or title) in its own most central sentences, with places."""
         library = await self._read(ctx)
         return await ctx.compute(library.summary, document, sentences)
+
+    @capability("documents.facts", timeout="10s", cache="15m")
+    async def facts(self, ctx: Context, document: Name) -> Facts:
+        """The days, sums of money and duties that one document names, each in its own sentence, with its place."""
+        return await ctx.compute((await self._read(ctx)).facts, document)
+
+    @capability("documents.read", timeout="10s", cache="15m")
+    async def read(
+        self,
+        ctx: Context,
+        document: Name,
+        first: Annotated[int, msgspec.Meta(ge=0)] = 0,
+        count: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50,
+    ) -> Pages:
+        """The text of one document with the place of each passage (page, paragraph, line), in portions."""
+        return await ctx.compute((await self._read(ctx)).read, document, first, count)
 
     async def _read(self, ctx: Context) -> Library:
         """The documents, read as far as the time allows."""

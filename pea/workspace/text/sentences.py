@@ -14,6 +14,11 @@ _ABBREVIATION = re.compile(
     r"a\.m|p\.m|U\.S|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|bzw|z\.B|ca|Hr|Fr|M|Mme|cf|al|ed|pp?|dept|est)$",
     re.IGNORECASE,
 )
+# A day as German and Nordic languages write it: "am 1. Juli".
+_DAY = re.compile(r"(?:^|\D)\d{1,2}$")
+_MONTH = re.compile(
+    r"\s*(?:Jan|J(?:ä|ae)n|Feb|M(?:ä|ae)r|Mar|Apr|Mai|Maj|Jun|Jul|Aug|Sep|Okt|Nov|De[zs])[a-zäöü]{0,6}\b", re.IGNORECASE
+)
 _LISTED = re.compile(r"^\s*\d{1,3}$")
 
 
@@ -33,6 +38,8 @@ def _goes_on(text: str, start: int, dot: int, end: int) -> bool:
     """Whether the full stop belongs to an abbreviation, an initial or a list number."""
     before = text[max(start, dot - 12) : dot]
     if _LISTED.match(text[start:dot][:8]) and dot - start < 8:
+        return True
+    if _DAY.search(before) and _MONTH.match(text, end, end + 20):
         return True
     following = text[end : end + 3].lstrip()
     if following[:1].islower():
