@@ -103,7 +103,7 @@ def response_text(found: Response, zone: tzinfo) -> str:
         lines += [f"  law    {one.what}: by {_when(one.by, zone)} ({one.why})" for one in found.strategy.clocks]
     if found.actions:
         lines += ["", "Actions"]
-        for action in found.actions:
+        for action in sorted(found.actions, key=lambda one: one.starts):
             mark = "!" if action.critical else " "
             lines.append(
                 f" {mark}{_when(action.starts, zone)}\N{EN DASH}{action.ends.astimezone(zone):%H:%M}  {action.owner}: "

@@ -20,6 +20,7 @@ from pea.workspace.playbooks import Action, Playbook, minutes
 DRAWS = 2_000
 SEED = 20_260_512
 AT_HAND = (0, 1, 2)
+WORTH = 0.02  # a lever that raises the chance by less is not told
 METHOD = (
     f"{DRAWS:,} simulated runs: beta-PERT durations (least, usual, most), each owner reached by their own clock and "
     "doing one thing at a time; in time is the share of runs in which every critical action is done before the limit; "
@@ -134,7 +135,7 @@ def _levers(
         ("each role has somebody of its own", chance(by_role, reach)),
         ("both", chance(by_role, at_hand)),
     )
-    found = [Lever(what, round(share * playbook.works, 3)) for what, share in tried if share > in_time + 0.005]
+    found = [Lever(what, round(share * playbook.works, 3)) for what, share in tried if share > in_time + WORTH]
     return tuple(sorted(found, key=lambda one: -one.success))
 
 

@@ -30,6 +30,8 @@ DAYS_AHEAD = 8
 READING_S = 5.0
 FRESH_S = 2.0
 THREADS = 2  # one reads, one reckons
+# Who assists the chief executive is not the chief executive.
+_ASSISTS = re.compile(r"\b(?:assistant|secretary|assistenz|assistentin) (?:to|of|der|des|von)\b[^,;]*")
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -150,7 +152,8 @@ def _member(contact: Contact, book: AddressBook, now: datetime) -> Member:
     local = now.astimezone(ZoneInfo(where.zone)) if where.zone else now
     days = [local.date() + timedelta(days=ahead) for ahead in range(DAYS_AHEAD)]
     off = tuple((day.isoformat(), why) for day in days if where.country and (why := day_off(day, where.country)))
-    told = " · ".join((contact.title, contact.organization, *contact.categories)).casefold()
+    title = _ASSISTS.sub("assistant", contact.title.casefold())
+    told = " · ".join((title, contact.organization.casefold(), *map(str.casefold, contact.categories)))
     phone = contact.phones[0] if contact.phones else ""
     return Member(contact.name, email, phone, where.country, where.zone, told, email.rpartition("@")[2], off)
 
