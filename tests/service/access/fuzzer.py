@@ -89,7 +89,7 @@ class Fuzzer:
                     answer += data
                     if len(answer) > 1 << 20:
                         break
-        except (TimeoutError, ConnectionError):
+        except (TimeoutError, OSError):
             pass
         finally:
             writer.transport.abort()
