@@ -18,6 +18,11 @@ RUNS = 10_000
 ROUNDS = 500
 
 
+def lie(value: int) -> int:
+    """What a liar says instead."""
+    return value + 1
+
+
 class Game(Protocol):
     """Plays one round and says what was decided."""
 
@@ -38,7 +43,7 @@ class Judge(Agent):
         """An answer that follows from the question."""
         match self._fault:
             case "lies":
-                return {"weight": seed + 1}
+                return {"weight": lie(seed)}
             case "crashes":
                 raise ConnectionError("gone")
             case "hangs":
