@@ -112,7 +112,7 @@ SUITES = _suites(
     Suite("overload", "ten times the load: who is served, and when", "pea.bench.overload", "overload", _takes(60)),
     Suite("balance", "one of three replicas twenty times slower", "pea.bench.balance", "balance", _takes(10)),
     Suite("agree", "agreement against liars, crashes and delays", "pea.bench.agree", "agree", _takes(10)),
-    Suite("chaos", "nine faults: what they do not concern must not notice", "pea.bench.chaos", "chaos", _takes(110)),
+    Suite("chaos", "nine faults: what they do not concern must not notice", "pea.bench.chaos", "chaos", _takes(170)),
     Suite("workers", "worker processes beside concurrent.futures", "pea.bench.workers", "workers", _takes(30)),
     Suite(
         "lag",
