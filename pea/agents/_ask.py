@@ -10,13 +10,12 @@ import msgspec
 from pea.agents._ask_fill import ASKED, fill, said
 from pea.agents._ask_rank import Index, Scored
 from pea.agents._ask_slots import find_slots
-from pea.agents._ask_views import OWN, Understanding
+from pea.agents._ask_views import NEVER, Understanding
 
 LEAST_SCORE = 1.7  # below, nothing was understood
 LEAST_COVERED = 0.34  # of the words that tell something, by weight, where no turn of phrase was known
 NEAR = 0.9  # a second capability with this share of the best one's score makes it unclear
 CHOICES = 4
-_NEVER = frozenset({OWN, "calendar.solve"})  # itself, and what is for other capabilities only
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +37,7 @@ class _Shelf:
     def index(self, offers: tuple[Any, ...]) -> Index:
         """The index of these."""
         if offers is not self._offers:
-            self._index, self._offers = Index([one for one in offers if one.name not in _NEVER]), offers
+            self._index, self._offers = Index([one for one in offers if one.name not in NEVER]), offers
         return self._index
 
 
@@ -47,7 +46,7 @@ _SHELF = _Shelf()
 
 def read(request: str, offers: tuple[Any, ...], today: date) -> Reading:
     """Read a request against what is offered; nothing is called."""
-    known = {offer.name: offer for offer in offers if offer.name not in _NEVER}
+    known = {offer.name: offer for offer in offers if offer.name not in NEVER}
     slots = find_slots(request, today)
     ranked = [one for one in _SHELF.index(offers).rank(slots) if one.score > 0]
     sensible = [one for one in ranked if _is_sense(one)]

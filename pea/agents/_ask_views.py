@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 OWN = "orchestrator.ask"
+NEVER = frozenset({OWN, "calendar.solve"})  # itself, and what is for other capabilities only
 
 Request = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000, examples=["what's on tomorrow?"])]
 

@@ -14,6 +14,7 @@ from pea.agents import _briefing_views as views
 from pea.agents._asking import Asking
 from pea.agents._briefing import Briefing
 from pea.agents._briefing_papers import Papers
+from pea.agents._language import Language
 from pea.agents._memory import Remembering
 from pea.agents._plans import Planning
 
@@ -23,7 +24,7 @@ PART_SHARE = 0.8  # of the time that remains may be spent waiting for the others
 HITS_PER_MEETING = 3
 
 
-class Orchestrator(Asking, Planning, Remembering):
+class Orchestrator(Asking, Planning, Language, Remembering):
     """Asks the others side by side; what one of them cannot say is named, and the rest is told."""
 
     name = "orchestrator"

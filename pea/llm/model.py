@@ -120,6 +120,10 @@ class LanguageModel:
             found, text=text, masked=redaction.masked, cached=True, input_tokens=0, output_tokens=0, cost=0.0
         )
 
+    async def write(self, system: str, request: str, *, purpose: str, task: str | None = None) -> Answer:
+        """`complete` for the usual two messages: what the model is to be, and what is asked of it."""
+        return await self.complete([Message("system", system), Message("user", request)], purpose=purpose, task=task)
+
     async def stream(
         self, messages: Sequence[Message], *, purpose: str, max_tokens: int | None = None, task: str | None = None
     ) -> AsyncIterator[str]:

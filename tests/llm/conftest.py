@@ -44,8 +44,9 @@ class Model:
     async def _raw(self, request: web.Request, data: bytes) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for start in range(0, len(data), 7):  # pieces that end in the middle of lines and of characters
-            await response.write(data[start : start + 7])
+        size = max(7, len(data) // 500)
+        for start in range(0, len(data), size):  # pieces that end in the middle of lines and of characters
+            await response.write(data[start : start + size])
         await response.write_eof()
         return response
 
