@@ -35,6 +35,7 @@ from pea.store import Chronicle
 from pea.store.rates import bucket_of
 from pea.telemetry.loop_lag import Culprit
 from pea.watch.health import Health, Signs, health
+from pea.watch.patterns import Patterns, Tuned, merged
 from pea.watch.recommend import AgentPattern, Recommendation, SystemPattern, recommend
 from pea.watch.trends import error_trend, growth_per_hour, response_trend, throughput_trend
 
@@ -58,6 +59,7 @@ class Board:
         self.alerts: Alerts | None = None
         self._clock = clock
         self._chronicle: Chronicle | None = None
+        self._patterns: Patterns | None = None
         self._usage = UsageReader()
         self._uptime = Uptime()
         self._problems: dict[str, str] = {}
@@ -72,6 +74,9 @@ class Board:
         chronicle.inlet.consumers.append(self.pulse)
         chronicle.add_source(self.pulse.source)
         chronicle.add_source(self._look)
+        settings = self.runtime.settings
+        tuned = Tuned(settings.runtime.concurrency, float(settings.cache.ttl))
+        self._patterns = Patterns(chronicle.series, tuned)
 
     def count_network(self, total: Callable[[], int | None]) -> None:
         """Have ``total`` asked for the bytes that have gone over the service's connections."""
@@ -296,7 +301,8 @@ class Board:
             spans_dropped=telemetry.provider.buffer.dropped,
         )
         found = recommend(system, [_pattern(row, windows[row.name]) for row in rows])
-        return [*short_of_memory(self.runtime), *found]
+        lasting = self._patterns.advice(self._clock()) if self._patterns is not None else []
+        return [*short_of_memory(self.runtime), *merged(found, lasting)]
 
 
 def _pattern(row: AgentRow, window: Window) -> AgentPattern:

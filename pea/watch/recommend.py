@@ -20,7 +20,10 @@ _ORDER = {"high": 0, "medium": 1, "low": 2}
 
 
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
-    """``kind`` and ``subject`` (an agent, or empty for the system) name it; ``trace`` is an example of the pattern."""
+    """``kind`` and ``subject`` (an agent, or empty for the system) name it; ``trace`` is an example of the pattern.
+
+    ``settings`` are the lines of `pea.yaml` to change, where a setting helps.
+    """
 
     kind: str
     subject: str
@@ -29,6 +32,7 @@ class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str
     effect: str
     trace: str = ""
+    settings: str = ""
 
 
 class AgentPattern(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +84,7 @@ def _memory(system: SystemPattern) -> Iterator[Recommendation]:
         what="Clean up: lower the bounds of caches and histories, and look for what is kept without one",
         evidence=f"memory grows by {growth / held:.0%} an hour ({rate})",
         effect=f"1 GiB is not reached; as it goes it is in {to_limit:.1f} h",
+        settings="cache:\n  memory: 128MB\nruntime:\n  history_size: 32MiB",
     )
 
 
@@ -93,6 +98,7 @@ def _queue(system: SystemPattern) -> Iterator[Recommendation]:
         what="Raise runtime.concurrency, or shed low priorities sooner",
         evidence=f"{system.queued} tasks wait while {system.running} of {system.concurrency} places are taken",
         effect="waiting falls where tasks wait for others rather than for the CPU",
+        settings=f"runtime:\n  concurrency: {2 * system.concurrency}",
     )
 
 
@@ -136,6 +142,7 @@ def _spans(system: SystemPattern) -> Iterator[Recommendation]:
             what="Raise telemetry.buffer_spans",
             evidence=f"{system.spans_dropped:,} spans found the buffer full",
             effect="figures and traces are whole again",
+            settings="telemetry:\n  buffer_spans: 200000",
         )
 
 
@@ -170,6 +177,7 @@ def _spread(agent: AgentPattern) -> Iterator[Recommendation]:
         evidence=f"response times vary by {agent.variability:.2f} of their mean: {quantiles}",
         effect=f"p95 nearer to p50: at most {_ms(agent.p95_s - agent.p50_s)} less",
         trace=agent.slowest,
+        settings=f"runtime:\n  policies:\n    {agent.name}:\n      bulkhead: {{concurrent: 8, wait: 500ms}}",
     )
 
 

@@ -1,10 +1,11 @@
 // The overview: every part of the dashboard drawn anew when it changes.
 
 import { showAgents } from "/page/agents.js";
+import { alert } from "/page/alerts.js";
 import { Chart } from "/page/chart.js";
-import { course } from "/page/course.js";
 import { element, find, svg, sync } from "/page/dom.js";
 import { bytes, clock, milliseconds, percent, rate, whole, words } from "/page/format.js";
+import { watchObjectives } from "/page/objectives.js";
 import { learn, open } from "/page/run.js";
 import { Live } from "/page/stream.js";
 
@@ -59,19 +60,9 @@ function showHealth({ score, lowered_by: lowered }) {
 function advice(one) {
   const line = element("li", { class: `item ${one.priority}` },
     element("p", { class: "what" }, element("span", { class: `tag ${one.priority}`, text: one.priority }), element("strong", { text: one.what })),
-    element("p", { text: one.evidence }), element("p", { class: "effect", text: `Expected: ${one.effect}` }));
+    element("p", { text: one.evidence }), element("p", { class: "effect", text: `Expected: ${one.effect}` }),
+    one.settings ? element("pre", { class: "settings", text: one.settings }) : null);
   if (one.trace) line.append(element("a", { href: `/traces/${one.trace}`, text: "Example trace" }));
-  return line;
-}
-
-// What a detector reports: drawn by the words that every alert has.
-function alert(one) {
-  const line = element("li", { class: `item ${one.severity ?? ""}` },
-    element("p", { class: "what" }, element("span", { class: `tag ${one.severity ?? ""}`, text: one.severity ?? "alert" }), element("strong", { text: one.message ?? one.name ?? one.rule ?? "" })),
-    one.since ? element("p", { text: `since ${clock(one.since)}` }) : null,
-    one.explanation ? element("p", { text: one.explanation }) : null,
-    one.course ? course(one.course) : null);
-  for (const trace of (one.exemplars ?? []).slice(0, 3)) line.append(element("a", { href: `/traces/${trace}`, text: `trace ${String(trace).slice(0, 8)}` }));
   return line;
 }
 
@@ -129,3 +120,4 @@ function chooseWindow(window) {
 const live = new Live(draw, tell);
 find("windows").replaceChildren(...WINDOWS.map((window) => element("button", { type: "button", class: "quiet small", text: window, onclick: () => chooseWindow(window) })));
 chooseWindow("15m");
+watchObjectives();
