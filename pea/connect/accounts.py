@@ -69,11 +69,13 @@ def password(name: str, account: Account) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise CredentialError(f"{path} cannot be read: {error.strerror}", where=place) from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 or status.st_uid not in (os.getuid(), 0):
-            raise CredentialError(f"others may read {path}", where=place, fix=f"chmod 600 {path}")
-        data = file.read(MAX_SECRET_BYTES)
+            raise CredentialError(f"others may read {path}, or it is no file", where=place, fix=f"chmod 600 {path}")
+        data = os.read(descriptor, MAX_SECRET_BYTES)
+    finally:
+        os.close(descriptor)
     try:
         value = data.decode().strip("\r\n")
     except UnicodeDecodeError:

@@ -10,7 +10,7 @@ from pea.connect.smtp import greet
 
 
 async def probe(settings: Settings, name: str) -> str:
-    """What the server of an account offers, in a few words. Raises a PeaError that says what is wrong and what to do."""
+    """What the server of an account offers, in a few words. Raises a PeaError that says what is wrong."""
     account = settings.connect.accounts[name]
     accounts.check(name, account)
     accounts.password(name, account)
