@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from pea.agents._crisis_room import word_pattern
 from pea.agents._crisis_views import Alternative, Assessment, Escalation, Level, Sign, Situation
+from pea.agents._word_pattern import word_pattern
 from pea.workspace.playbooks import Playbook, Shelf, minutes
 
 CRISIS = 0.7  # the report's thresholds: detected and told to the executive at 0.7, board 0.8, media 0.6

@@ -16,6 +16,7 @@ import msgspec
 
 from pea.agents._address_book import BOOKS, AddressBook
 from pea.agents._culture_days import day_off
+from pea.agents._word_pattern import word_pattern
 from pea.workspace.contacts import Contact
 from pea.workspace.customs import Customs
 from pea.workspace.files import SourceReport
@@ -137,13 +138,6 @@ class Desk:
             left_out = max(0, len(told) - MAX_PEOPLE)
             self._room, self._key = Room(self._playbooks.shelf, book.customs, members, report, left_out), key
         return self._room
-
-
-def word_pattern(word: str) -> re.Pattern[str]:
-    """A whole word or phrase in any case; ``*`` at its end stands for any ending. What users write is no expression."""
-    folded = word.casefold().strip()
-    stem = re.escape(folded.rstrip("*")).replace(r"\ ", r"\s+")
-    return re.compile(rf"(?<!\w){stem}\w*" if folded.endswith("*") else rf"(?<!\w){stem}(?!\w)")
 
 
 def _member(contact: Contact, book: AddressBook, now: datetime) -> Member:
