@@ -17,6 +17,7 @@ from pea.config.connectors import ConnectSettings
 from pea.config.llm import LlmSettings
 from pea.config.mcp import McpSettings
 from pea.config.memory import MemorySettings
+from pea.config.http import HttpSettings
 from pea.config.policies import Policy
 from pea.config.pressure import PressureSettings
 from pea.config.units import Bytes, Seconds
@@ -81,6 +82,7 @@ class RuntimeSettings(_Section, frozen=True):
     agreement: AgreementSettings = AgreementSettings()  # which calls are put to the vote
     pressure: PressureSettings = PressureSettings()  # what gives way when memory gets short
     broadcast: BroadcastSettings = BroadcastSettings()
+    http: HttpSettings = HttpSettings()  # the connections behind `ctx.http`
     chaos: tuple[str, ...] = ()  # faults put in on purpose, as `slow:travel=800ms`; see pea.runtime.chaos
 
 

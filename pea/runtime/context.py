@@ -25,6 +25,8 @@ from pea.runtime.task import Approval
 from pea.telemetry import Tracer
 
 if TYPE_CHECKING:
+    import aiohttp
+
     from pea.runtime.broadcast.fanout import Reply
     from pea.runtime.broadcast.stream import Stream
     from pea.runtime.broadcast.topics import Published, Subscription
@@ -199,6 +201,11 @@ class Context:
     def step(self, name: str, attributes: Mapping[str, Any] | None = None) -> AbstractContextManager[Span]:
         """A span around a named piece of this capability's work, as ``with ctx.step("calendars.read"): ...``."""
         return self._dispatcher.step(self.agent, name, attributes)
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """The fleet's HTTP session, pooled and traced: ``async with ctx.http.get(url) as answer: ...``; not to be closed."""
+        return self._dispatcher.http.session()
 
     @property
     def cache(self) -> Namespace[Any]:

@@ -30,6 +30,7 @@ from pea.runtime.broadcast.topics import Topics
 from pea.runtime.contract import Capability
 from pea.runtime.deadline import DeadlineTable
 from pea.runtime.directory import Directory
+from pea.runtime.http import HttpPool
 from pea.runtime.offers import Offer, offers
 from pea.runtime.policy.balance import Load
 from pea.runtime.policy.breaker import BreakerView
@@ -81,6 +82,7 @@ class Dispatcher:
         self.streams = Streams(self, directory, tracer, self._deadlines)
         self.fanout = Fanout(self, directory, self.streams, tracer, settings.runtime.broadcast)
         self.topics = Topics(tracer, settings.runtime.broadcast)
+        self.http = HttpPool(settings.runtime.http, tracer)
         self.workers = Workers(settings.runtime.workers, tracer, get_tracer or (lambda _name, _version: tracer))
         self._threads = ThreadPoolExecutor(settings.runtime.threads, thread_name_prefix=_THREADS)
         self.insights: Mapping[str, Insight] = {}  # what `Context.insight` can be asked, filled by who measures it
@@ -144,6 +146,7 @@ class Dispatcher:
     async def aclose(self) -> None:
         """End the worker processes, close the caches, then the rest."""
         self.topics.close()
+        await self.http.aclose()
         await self.workers.close()
         await self.llm.aclose()
         await self.caches.aclose()

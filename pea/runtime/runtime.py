@@ -268,6 +268,11 @@ class Runtime:
         observe_policies(gauge, self.dispatcher, scheduler.admission, self.supervisor, records)
         observe_agreement(gauge, self.dispatcher.panels.records)
         observe_batches(gauge, self.directory)
+        pool = self.dispatcher.http
+        gauge(
+            names.METRIC_HTTP_CONNECTIONS,
+            lambda: [({names.PEA_POOL_OUTCOME: outcome}, count) for outcome, count in pool.counts.items()],
+        )
         gauge(names.METRIC_TASK_QUEUED, lambda: [({}, scheduler.queued)])
         gauge(names.METRIC_TASK_ACTIVE, lambda: [({}, scheduler.running)])
         gauge(

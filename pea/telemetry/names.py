@@ -89,6 +89,9 @@ PEA_LLM_MASKED: Final = "pea.llm.masked"
 """How many pieces of personal data were masked before sending."""
 PEA_LLM_PURPOSE: Final = "pea.llm.purpose"
 """What the model was asked for; one of a few words fixed in the code."""
+PEA_POOL_OUTCOME: Final = "pea.pool.outcome"
+"""Where a request's connection came from."""
+PEA_POOL_OUTCOME_VALUES: Final = ("created", "reused", "refused")
 PEA_PRESSURE_FROM: Final = "pea.pressure.from"
 """How many of the nine steps were taken before."""
 PEA_PRESSURE_MEASURE: Final = "pea.pressure.measure"
@@ -302,6 +305,9 @@ METRIC_CACHE_USAGE: Final = "pea.cache.usage"
 """Bytes accounted to a cache tier. (By)"""
 METRIC_CONNECTOR_CALL_DURATION: Final = "pea.connector.call.duration"
 """How long exchanges with the user's servers took. (s)"""
+METRIC_HTTP_CONNECTIONS: Final = "pea.http.connections"
+"""Agents' HTTP requests by where their connection came from; reused beside all of them is the pool's worth.
+({request})"""
 METRIC_JOURNAL_COMMIT_DURATION: Final = "pea.journal.commit.duration"
 """How long transactions of the journal took, fsync included. (s)"""
 METRIC_JOURNAL_COMMIT_ITEMS: Final = "pea.journal.commit.items"
@@ -570,6 +576,15 @@ METRICS: Final[dict[str, Metric]] = {
         brief="How long exchanges with the user's servers took.",
         labels=(PEA_CONNECTOR_NAME, PEA_CONNECTOR_OPERATION, ERROR_TYPE),
         span=SPAN_CONNECTOR_CALL,
+        span_kind="",
+    ),
+    METRIC_HTTP_CONNECTIONS: Metric(
+        name="pea.http.connections",
+        instrument="counter",
+        unit="{request}",
+        brief="Agents' HTTP requests by where their connection came from; reused beside all of them is the pool's worth.",
+        labels=(PEA_POOL_OUTCOME,),
+        span="",
         span_kind="",
     ),
     METRIC_JOURNAL_COMMIT_DURATION: Metric(
