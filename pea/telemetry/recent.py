@@ -18,7 +18,7 @@ from pea.telemetry.span import Span
 
 MAX_SPANS_PER_TRACE = 2_000
 MAX_BYTES = 32 << 20
-_SIZED = (str, bytes, tuple)
+_SIZED = frozenset({str, bytes, tuple})  # values are plain by now: looking at the type is enough
 _SPAN_BYTES, _ATTRIBUTE_BYTES, _LEAF_BYTES, _EVENT_BYTES = 500, 100, 250, 400  # rough, measured with tracemalloc
 
 
@@ -101,9 +101,14 @@ class Recent:
         """Keep sampled spans, and let the traces that were quiet longest go."""
         if self._limit:
             with self._lock:
+                key, trace = -1, None
                 for span in batch:
-                    if span.trace.flags & 1:
-                        self._keep(span)
+                    of = span.trace
+                    if of.flags & 1:
+                        if trace is None or of.trace_id != key:  # spans of one trace mostly end one after another
+                            key = of.trace_id
+                            trace = self._newest(key)
+                        self._keep(trace, span)
                 self._let_go()
 
     def get(self, trace_id: str | int) -> list[SpanView]:
@@ -128,13 +133,16 @@ class Recent:
             _, gone = self._traces.popitem(last=False)
             self.size_bytes -= gone.size
 
-    def _keep(self, span: Span) -> None:
-        key = span.trace.trace_id
+    def _newest(self, key: int) -> _Trace:
+        """The trace, which is the one that a span came to last."""
         trace = self._traces.get(key)
         if trace is None:
             trace = self._traces[key] = _Trace()
         else:
             self._traces.move_to_end(key)
+        return trace
+
+    def _keep(self, trace: _Trace, span: Span) -> None:
         size = _size(span)
         # A trace may take a quarter of all bytes: one runaway trace must not push every other out.
         if len(trace.spans) >= self._max_spans or trace.size + size > self._max_bytes // 4:
@@ -199,12 +207,13 @@ def _summary(key: int, spans: Sequence[Span], left_out: int) -> TraceSummary:
 
 def _size(span: Span) -> int:
     """Bytes that a span holds, roughly: short values are counted flat, long texts by length."""
-    size = _SPAN_BYTES + _ATTRIBUTE_BYTES * len(span._attributes)
+    attributes = span._attributes
+    size = _SPAN_BYTES + _ATTRIBUTE_BYTES * len(attributes)
     if span.leaves:
         size += _LEAF_BYTES * len(span.leaves)
-    for value in span._attributes.values():
-        if isinstance(value, _SIZED) and len(value) > 64:
-            size += len(value) * (_ATTRIBUTE_BYTES if isinstance(value, tuple) else 1)
+    for value in attributes.values():
+        if type(value) in _SIZED and len(value) > 64:  # type: ignore[arg-type]  # those in _SIZED have a length
+            size += len(value) * (_ATTRIBUTE_BYTES if type(value) is tuple else 1)  # type: ignore[arg-type]
     if span.extra:
         size += sum(_EVENT_BYTES + sum(len(v) for v in e[2].values() if isinstance(v, str)) for e in span.extra.events)
         size += _EVENT_BYTES * len(span.extra.links)
