@@ -14,10 +14,10 @@ from pea.config.access import AccessSettings
 from pea.config.agreement import AgreementSettings
 from pea.config.broadcast import BroadcastSettings
 from pea.config.connectors import ConnectSettings
+from pea.config.http import HttpSettings
 from pea.config.llm import LlmSettings
 from pea.config.mcp import McpSettings
 from pea.config.memory import MemorySettings
-from pea.config.http import HttpSettings
 from pea.config.policies import Policy
 from pea.config.pressure import PressureSettings
 from pea.config.units import Bytes, Seconds
