@@ -204,7 +204,7 @@ class Context:
 
     @property
     def http(self) -> aiohttp.ClientSession:
-        """The fleet's HTTP session, pooled and traced: ``async with ctx.http.get(url) as answer: ...``; never close it."""
+        """The fleet's HTTP session, pooled and traced: ``async with ctx.http.get(url) as answer``; never close it."""
         return self._dispatcher.http.session()
 
     @property
