@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Self
 
 
 class Cut:
-    """While ``mute`` is set, a connection that sent those bytes gets no further answers; ``muted`` tells of the first."""
+    """While ``mute`` is set, a connection that sent those bytes gets no further answers; ``muted`` tells of one."""
 
     def __init__(self, port: int) -> None:
         self._to, self.port = port, 0
         self.mute, self.muted = b"", asyncio.Event()
         self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> Cut:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self

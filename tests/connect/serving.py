@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -28,7 +28,7 @@ class Life:
         self._process: asyncio.subprocess.Process | None = None
         self._client: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> Life:
+    async def __aenter__(self) -> Self:
         office = self._office
         config = office.state.parent / "pea.yaml"
         own: dict[str, Any] = {

@@ -116,7 +116,7 @@ class Crash(BaseException):
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 90), st.sampled_from(["", "before", "between"])), min_size=1, max_size=25))
 async def test_crashes_anywhere(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, str]]) -> None:
-    """However the process dies, before the task is accepted or before that is noted, each time due fires at most once."""
+    """However the process dies, before the task is accepted or before that is noted, each time fires at most once."""
     shelf, tasks, wall = Shelf(tmp_path_factory.mktemp("state")), Tasks(), Wall()
     shelf.add(hourly(grace="2h"))
     for minutes, crash in steps:
