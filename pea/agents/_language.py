@@ -80,7 +80,8 @@ class Language(Agent):
         thread = msgspec.to_builtins(await ctx.call("communication.thread", message=message))
         said = _quoted(_texts(thread["mails"]))
         request = (
-            f"Draft the user's reply to the last mail of this conversation.{f' It should say: {wish}' if wish else ''}\n"
+            f"Draft the user's reply to the last mail of this conversation. {f'It should say: {wish}' if wish else ''}"
+            "\n"
             f"Keep the salutation and the closing of this template:\n{_quoted([template])}\n{said}"
         )
         return await _write(ctx, "draft", request, template)
