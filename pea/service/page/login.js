@@ -29,3 +29,5 @@ form.addEventListener("submit", async (event) => {
     enter.disabled = false;
   }
 });
+
+enter.disabled = false; // until here a click would have sent the form by itself

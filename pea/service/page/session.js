@@ -18,11 +18,17 @@ export function toLogin() {
   location.replace(`/login?next=${encodeURIComponent(here)}`);
 }
 
-// Where tokens are needed: a button that logs out, or the login when nobody is.
-export async function greet() {
+// Goes to the login where a token is needed and none was shown; the session otherwise.
+export async function checkLogin() {
   const session = await ask("GET").catch(() => null);
-  if (!session?.locked) return;
-  if (session.scopes.length === 0) return toLogin();
+  if (session?.locked && session.scopes.length === 0) toLogin();
+  return session;
+}
+
+// Where tokens are needed: a button that logs out.
+async function greet() {
+  const session = await checkLogin();
+  if (!session?.locked || session.scopes.length === 0) return;
   const leave = document.createElement("button");
   leave.type = "button";
   leave.className = "quiet small";

@@ -1,5 +1,7 @@
 // The dashboard as it changes. The browser resumes a broken stream by itself; a service that was restarted is met anew.
 
+import { checkLogin } from "/page/session.js";
+
 const AGAIN_MS = 1_500;
 
 export class Live {
@@ -19,7 +21,9 @@ export class Live {
     source.addEventListener("delta", (event) => this.take(event));
     source.addEventListener("error", () => {
       this.mood("gone", "the service does not answer; trying again");
-      if (source.readyState === EventSource.CLOSED && this.source === source) this.again = setTimeout(() => this.open(), AGAIN_MS);
+      if (source.readyState !== EventSource.CLOSED || this.source !== source) return;
+      checkLogin(); // a stream does not say why it was refused
+      this.again = setTimeout(() => this.open(), AGAIN_MS);
     });
   }
 
