@@ -6,16 +6,21 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import msgspec
 
+from pea.bench.detect_fleet import AGENTS, NO_EFFECT, Effect, Traffic, traces
 from pea.bench.detect_healthy import healthy
 from pea.bench.detect_leaks import leaks
 from pea.bench.figure import Figure
 from pea.bench.measure import Contender, Line, interleaved, line
 from pea.service.alerts_detector import shipped_path
+from pea.store import SpanStore
+from pea.watch.alert import Alert, State, alert_id
+from pea.watch.investigate import BUDGET_S, compare
 from pea.watch.rehearse import EPOCH_S, Stage, span
-from pea.watch.rule import RuleSet
+from pea.watch.rule import Rule, RuleSet
 from pea.watch.rule_file import parse_rules
 from pea.watch.window import Window
 
@@ -25,6 +30,7 @@ INTERVAL_S = 10.0
 RECORD_BUDGET = 0.6
 WINDOW_BYTES = 64 << 10
 CORE_SHARE = 2.0
+CAUSE_S, FAULT_AT_S = 1_800.0, 1_600.0
 ROUNDS = 9
 
 
@@ -32,7 +38,7 @@ def watching(data: Path | None = None) -> Sequence[Line | Figure]:
     """The recording, the evaluation, streams that are well, and the growth test."""
     path = shipped_path()
     latency = parse_rules([(str(path), path.read_text("utf-8"))]).rules[0]
-    return [*_recording(), *_evaluating(), *healthy(latency), *leaks(data)]
+    return [*_recording(), *_evaluating(), _causing(latency), *healthy(latency), *leaks(data)]
 
 
 def _recording() -> list[Line | Figure]:
@@ -75,6 +81,42 @@ def _evaluating() -> list[Figure]:
         Figure("one rule over 500 series", 100 * alone / INTERVAL_S, "%", ROUNDS, CORE_SHARE, note),
         Figure("every rule that ships, 500 agents", 100 * every / INTERVAL_S, "%", ROUNDS, None, note),
     ]
+
+
+def _causing(latency: Rule) -> Figure:
+    """The cause of an alert out of a real store whose windows are full, every task asking every agent."""
+    with TemporaryDirectory(prefix="pea-cause-") as folder:
+        store = SpanStore(Path(folder) / "spans.db", clock=lambda: EPOCH_S + CAUSE_S)
+        try:
+            made = traces(Traffic(lambda _: 1.0, CAUSE_S, 5, fan=len(AGENTS)), _slow)
+            store.add(one for _, spans in made for one in spans)
+            if not store.flush(60.0):
+                raise RuntimeError("the spans were not written")
+            alert = Alert(
+                id=alert_id(latency.name, {"agent": AGENTS[3]}),
+                rule=latency.name,
+                type=latency.type,
+                severity=latency.severity,
+                labels={"agent": AGENTS[3]},
+                state=State.FIRING,
+                since_s=EPOCH_S + FAULT_AT_S,
+                fired_s=EPOCH_S + CAUSE_S,
+            )
+            took = []
+            for _ in range(3):
+                began = time.perf_counter()
+                found, _, _ = compare(store, alert, latency, "latency", EPOCH_S + CAUSE_S)
+                took.append(time.perf_counter() - began)
+        finally:
+            store.close()
+    who = found[0]["who"] if found else "nobody"
+    return Figure(
+        "the cause of an alert, five full windows of the largest tasks", took, "s", 1, BUDGET_S, f"named {who}"
+    )
+
+
+def _slow(at_s: float, agent: str, what: str) -> Effect:
+    return Effect(2.0) if at_s > FAULT_AT_S and agent == AGENTS[3] and what == "invoke" else NO_EFFECT
 
 
 def _seconds(rules: RuleSet, clock: Callable[[], float] = time.process_time) -> float:

@@ -22,6 +22,8 @@ from pea.watch.signals import Quantity, signal
 from pea.watch.upheavals import Upheavals
 
 TRACES = 150  # of each window: enough to tell, and read in a fraction of a second
+SPANS = 2_000  # of each window: of large traces fewer will do
+LEAST_TRACES = 20
 WINDOWS = 4
 WINDOW_S = 300.0
 LEAD_S = 30.0  # how long before an alert was first seen its fault may have begun, at most
@@ -100,7 +102,14 @@ def compare(
             end_ns=int(end_s * 1e9),
             limit=TRACES,
         )
-        return store.get_many(row.trace_id for row in store.search(query).traces)
+        found: list[int] = []
+        spans = 0
+        for row in store.search(query).traces:
+            if spans + row.spans > SPANS and len(found) >= LEAST_TRACES:
+                break
+            found.append(row.trace_id)
+            spans += row.spans
+        return store.get_many(found)
 
     breach = columns(breaching(traces(began_s, now_s), alert, rule))
     # A window that the rule still looks at may hold the beginning of the fault: what is before must be before that.
