@@ -77,8 +77,8 @@ def health_report(dashboard: Dashboard | None, states: tuple[AgentState, ...]) -
 def sla_report(found: Objectives | None) -> SlaReport:
     """The objectives, each with what its budget allows."""
     if found is None:
-        note = (f"objectives are counted by the service only; {NO_SERVICE.format('performance.sla')}",)
-        return SlaReport(period_s=0.0, objectives=(), missed=0, shed=0, not_measured=note, text=note[0])
+        why = f"objectives are counted by the service only; {NO_SERVICE.format('performance.sla')}"
+        return SlaReport(period_s=0.0, objectives=(), missed=0, shed=0, not_measured=(why,), text=why)
     views = sorted((_objective(one, found.period_s) for one in found.objectives), key=_urgency)
     unknown = [view.name for view in views if view.met is None]
     note = (f"too little has happened to judge {', '.join(unknown)}",) if unknown else ()

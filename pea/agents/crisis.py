@@ -66,11 +66,11 @@ class Crisis(Agent):
             await self._desk.close()
             self._desk = None
 
-    @capability("crisis.playbooks", timeout="3s", idempotent=True)
+    @capability("crisis.playbooks", timeout="20s", idempotent=True)
     async def playbooks(self, ctx: Context) -> Shelf:
         """List the playbooks and how ready the house is for each: roles that nobody fills, people to be told."""
         desk = await self._at_desk(ctx)
-        room = await desk.room(ctx.now(), 2.0)
+        room = await desk.room(ctx.now(), max(READ_WAIT_S, 0.8 * ctx.remaining_s))
         found = tuple(_readiness(one, room, ctx) for one in room.shelf.playbooks.values())
         notes = _notes(room)
         lines = [f"{one.name:<18}{one.title}{' (yours)' if one.own else ''}\n" + _ready_line(one) for one in found]

@@ -23,16 +23,28 @@ from pea.agents.crisis import Crisis
 from pea.config import load
 from pea.workspace.files import Unreadable
 from pea.workspace.playbooks import Shelf, minutes, parse, shipped
-from tests.agents.office import PUBLIC, SAMPLE, ask
+from tests.agents.office import PUBLIC, SAMPLE
 
 BERLIN = ZoneInfo("Europe/Berlin")
 AT = datetime(2026, 5, 12, 9, tzinfo=BERLIN)
 SHELF = Shelf({one.name: one for one in shipped().playbooks}, shipped().roles)
 
 
+async def warm(workspace: Path, state: Path, name: str, **arguments: Any) -> Any:
+    """One answer, once the room has been read: what a service has done a second after its start."""
+    config = workspace / "pea.yaml"
+    overrides = {"workspace": str(workspace), "state": str(state)}
+    if not config.exists():
+        overrides |= {"today": "2026-05-12T07:30", "user.timezone": "Europe/Berlin"}
+    told = load(config if config.exists() else None, environ={}, overrides=overrides)
+    async with Runtime(told, agents=[Crisis()]) as runtime:
+        await runtime.call("crisis.playbooks")
+        return await runtime.call(name, **arguments)
+
+
 @pytest.fixture
 def call(kept: Path) -> Any:
-    return lambda capability, **arguments: ask(SAMPLE, kept, Crisis, capability, **arguments)
+    return lambda name, **arguments: asyncio.run(warm(SAMPLE, kept, name, **arguments))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +184,7 @@ def test_a_users_playbook_takes_the_place_of_a_shipped_one(tmp_path: Path) -> No
         for name, email in cards
     )
     (tmp_path / "contacts" / "all.vcf").write_text(text)
-    told = ask(tmp_path, tmp_path / "state", Crisis, "crisis.respond", what="something odd")
+    told = asyncio.run(warm(tmp_path, tmp_path / "state", "crisis.respond", what="something odd"))
     assert (told.assessment.title, told.actions[0].owner) == ("Ours", "Bea Boss")
     assert [one.person for one in told.messages] == ["Fritz Freund"]
     assert told.estimate.success == told.estimate.in_time > 0.8
