@@ -37,7 +37,7 @@ class _Shelf:
     def index(self, offers: tuple[Any, ...]) -> Index:
         """The index of these."""
         if offers is not self._offers:
-            self._index, self._offers = Index([one for one in offers if one.name not in NEVER]), offers
+            self._index, self._offers = Index([one for one in offers if _can_be_said(one)]), offers
         return self._index
 
 
@@ -46,7 +46,7 @@ _SHELF = _Shelf()
 
 def read(request: str, offers: tuple[Any, ...], today: date) -> Reading:
     """Read a request against what is offered; nothing is called."""
-    known = {offer.name: offer for offer in offers if offer.name not in NEVER}
+    known = {offer.name: offer for offer in offers if _can_be_said(offer)}
     slots = find_slots(request, today)
     ranked = [one for one in _SHELF.index(offers).rank(slots) if one.score > 0]
     sensible = [one for one in ranked if _is_sense(one)]
@@ -69,6 +69,11 @@ def read(request: str, offers: tuple[Any, ...], today: date) -> Reading:
         question = ASKED.get(missing[0], f"What should {missing[0]!r} be?")
         return Reading(status="unsure", understood=understood, question=question, choices=(understood,))
     return Reading(status="clear", understood=understood)
+
+
+def _can_be_said(offer: Any) -> bool:
+    """Whether words can give what it must be given: a capability that takes another's result is not for people."""
+    return offer.name not in NEVER and not any("$ref" in offer.fields[name] for name in offer.required)
 
 
 def _is_sense(one: Scored) -> bool:

@@ -118,7 +118,10 @@ class _Call:
     async def _result(self, span: Span, arguments: dict[str, Any]) -> protocol.CallToolResult:
         scheduler = self._runtime.scheduler
         try:
-            task = await scheduler.accept(self._tool.capability, arguments)
+            if self._tool.idempotent:  # the host waits and may ask again: no promise needs to be on the disk
+                task = scheduler.submit(self._tool.capability, arguments)
+            else:
+                task = await scheduler.accept(self._tool.capability, arguments)
         except PeaError as error:
             return self._refused(span, error.code, str(error))
         span.set_attribute(names.PEA_TASK_ID, task.id)
