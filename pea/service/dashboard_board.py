@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pea.runtime import AgentRecord, AgentState, Runtime, TaskState
 from pea.service.chronicle import Holder
@@ -30,14 +30,17 @@ from pea.service.dashboard_pressure import short_of_memory
 from pea.service.dashboard_pulse import SLOTS, STEP_S, Meter, Pulse, Window
 from pea.service.dashboard_uptime import UNKNOWN, Standing, Uptime, system_standing, up_sample
 from pea.service.dashboard_usage import Usage, UsageReader
+from pea.service.opinions import Opinions
 from pea.service.task_json import TaskJson, task_json
 from pea.store import Chronicle
 from pea.store.rates import bucket_of
 from pea.telemetry.loop_lag import Culprit
 from pea.watch.health import Health, Signs, health
-from pea.watch.patterns import Patterns, Tuned, merged
 from pea.watch.recommend import AgentPattern, Recommendation, SystemPattern, recommend
 from pea.watch.trends import error_trend, growth_per_hour, response_trend, throughput_trend
+
+if TYPE_CHECKING:
+    from pea.watch.patterns import Patterns
 
 WINDOW_SLOTS = 30  # five minutes
 SPARK_SLOTS = 3  # a spark's point is half a minute
@@ -57,6 +60,7 @@ class Board:
         self.runtime = runtime
         self.pulse = Pulse(clock)
         self.alerts: Alerts | None = None
+        self.opinions = Opinions(runtime, clock)
         self._clock = clock
         self._chronicle: Chronicle | None = None
         self._patterns: Patterns | None = None
@@ -74,9 +78,6 @@ class Board:
         chronicle.inlet.consumers.append(self.pulse)
         chronicle.add_source(self.pulse.source)
         chronicle.add_source(self._look)
-        settings = self.runtime.settings
-        tuned = Tuned(settings.runtime.concurrency, float(settings.cache.ttl))
-        self._patterns = Patterns(chronicle.series, tuned)
 
     def count_network(self, total: Callable[[], int | None]) -> None:
         """Have ``total`` asked for the bytes that have gone over the service's connections."""
@@ -96,6 +97,7 @@ class Board:
         """Everything; the charts only of a ``window``."""
         began = time.perf_counter()
         await self._ask_agents()
+        await self.opinions.load()
         usage = self._usage.read(self.runtime.telemetry)
         whole = self.pulse.window(WINDOW_SLOTS)
         windows: dict[str, Window] = {}
@@ -205,7 +207,7 @@ class Board:
             business=Business(
                 task_success_rate=round(1 - window.errors / calls, 6) if calls else None,
                 consensus_efficiency=self._efficiency(name),
-                user_satisfaction=None,
+                user_satisfaction=self.opinions.of(name)[0],
                 sla_compliance=round(kept / calls, 6) if calls else None,
             ),
             trends=self._lately(name, meter)[0],
@@ -239,6 +241,7 @@ class Board:
 
     def _signs(self, rows: Sequence[AgentRow], whole: Window, usage: Usage) -> Signs:
         own = [row for row in rows if row.state is not None]
+        pressure = None if self.runtime.pressure is None else self.runtime.pressure.state()
         lag_s = None if self._chronicle is None else mean_lag_s(self._chronicle.series, self._clock())
         return Signs(
             agents=len(own),
@@ -251,6 +254,8 @@ class Board:
             lag_s=lag_s,
             memory_bytes=usage.memory_bytes,
             spans_dropped=self.runtime.telemetry.provider.buffer.dropped,
+            squeezed=pressure is not None and pressure.steps > 0,
+            refused=() if pressure is None else pressure.refused,
             alerts=tuple(str(alert.get("severity", "")) for alert in (self.alerts() if self.alerts else ())),
         )
 
@@ -301,8 +306,19 @@ class Board:
             spans_dropped=telemetry.provider.buffer.dropped,
         )
         found = recommend(system, [_pattern(row, windows[row.name]) for row in rows])
-        lasting = self._patterns.advice(self._clock()) if self._patterns is not None else []
-        return [*short_of_memory(self.runtime), *merged(found, lasting)]
+        return [*short_of_memory(self.runtime), *self._with_lasting(found)]
+
+    def _with_lasting(self, found: list[Recommendation]) -> list[Recommendation]:
+        """What is so now, and what has been so for hours; numpy is imported here, not at start-up."""
+        if self._chronicle is None:
+            return found
+        from pea.watch.patterns import Patterns, Tuned, merged
+
+        if self._patterns is None:
+            settings = self.runtime.settings
+            tuned = Tuned(settings.runtime.concurrency, float(settings.cache.ttl))
+            self._patterns = Patterns(self._chronicle.series, tuned)
+        return merged(found, self._patterns.advice(self._clock()))
 
 
 def _pattern(row: AgentRow, window: Window) -> AgentPattern:
