@@ -7,7 +7,6 @@ from pea.runtime.contract import Capability
 from pea.runtime.directory import AgentRecord, AgentState
 from pea.runtime.runtime import Health, Runtime
 from pea.runtime.task import Priority, Task, TaskError, TaskEvent, TaskState
-
 from pea.runtime.workers import isolated
 
 __all__ = [

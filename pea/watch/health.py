@@ -30,6 +30,8 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     lag_s: float | None = None
     memory_bytes: float | None = None
     spans_dropped: int = 0
+    squeezed: bool = False  # caches or histories have given way because memory is short
+    refused: tuple[str, ...] = ()  # the priorities of tasks that are refused for that reason
     alerts: tuple[str, ...] = ()  # severities of those that fire
 
 
@@ -83,11 +85,20 @@ def _lowered(signs: Signs) -> Iterator[Lowered]:
     if signs.memory_bytes is not None:
         about = f"memory is {signs.memory_bytes / 2**20:.0f} MiB; the objective is below {MEMORY_OBJECTIVE >> 20} MiB"
         yield Lowered(_missed(signs.memory_bytes, MEMORY_OBJECTIVE, 5, 15), about)
+    yield _short(signs)
     if signs.spans_dropped:
         yield Lowered(5, f"{signs.spans_dropped:,} spans were dropped: figures are too low")
     for severity, points in _ALERT_POINTS.items():
         if count := signs.alerts.count(severity):
             yield Lowered(min(points * count, 40), f"{count} {severity} alert{'s' * (count > 1)} firing")
+
+
+def _short(signs: Signs) -> Lowered:
+    """What giving way because memory is short costs."""
+    if signs.refused:
+        refused = ", ".join(signs.refused)
+        return Lowered(10 * len(signs.refused), f"memory is short: tasks of priority {refused} are refused")
+    return Lowered(5 * signs.squeezed, "memory is short: caches and histories hold less than they may")
 
 
 def _missed(value: float, objective: float, points: int, most: int) -> int:
