@@ -161,6 +161,24 @@ def _decision(name: str, help_text: str) -> None:
         _present(request(address(settings, url), "POST", f"/v1/tasks/{task_id}/{name}", body=body), as_json=as_json)
 
 
+@command.command("feedback")
+@click.argument("task_id")
+@click.option("--score", type=click.IntRange(1, 5), required=True, help="1: of no use, 5: just what was wanted.")
+@click.option("--comment", default="", metavar="TEXT", help="What was good, or what was missing.")
+@_url
+@as_json
+@settings_options
+def feedback(settings: Settings, task_id: str, score: int, comment: str, url: str | None, as_json: bool) -> None:
+    """Say what you think of a task's result; it counts towards user satisfaction."""
+    body = {"score": score, "comment": comment}
+    answer = request(address(settings, url), "POST", f"/v1/tasks/{task_id}/feedback", body=body)
+    if as_json:
+        show_json(answer)
+        return
+    told = f"{answer['agent']}: {answer['satisfaction']:.0%} satisfied over {answer['opinions']} scored tasks"
+    console().print(told, markup=False)
+
+
 _decision("approve", "Let a task do what it asks to do.")
 _decision("reject", "Do not let a task do what it asks to do.")
 

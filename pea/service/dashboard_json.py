@@ -68,8 +68,9 @@ class Reliability(msgspec.Struct, frozen=True, kw_only=True):
 class Business(msgspec.Struct, frozen=True, kw_only=True):
     """Outcomes of the window. ``sla_compliance`` is the share of calls that took at most 300 ms.
 
-    ``consensus_efficiency`` is, since the start, the share of answers in decided votes that said what was decided. Null:
-    it until agents vote, ``user_satisfaction`` until somebody gives feedback on tasks.
+    ``consensus_efficiency`` is, since the start, the share of answers in decided votes that said what was decided;
+    null until agents vote. ``user_satisfaction`` is null until somebody gives feedback on tasks: 1 when all of the
+    last 30 days were scored five, 0 when all were scored one.
     """
 
     task_success_rate: Share | None
