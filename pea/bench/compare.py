@@ -2,7 +2,8 @@
 
 Rounds of one process resemble each other more than those of two: memory lies elsewhere, hashes are others. A suite is
 therefore measured in several processes, and the new rounds are held against the old ones times ``1 + margin``, where
-the margin is twice the standard deviation that launches of one tree have shown in these two runs (`FLOOR` at least).
+the margin is three standard errors of the difference of two runs, reckoned from how launches of one tree differ in
+these two runs (`FLOOR` at least).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pea.bench.result import Entry, Result, keyed
 
 ALPHA = 0.01
 FLOOR = 0.05  # what a machine in use changes from one run to the next
-LAUNCHES_APART = 2.0
+ERRORS = 3.0
 
 Name = tuple[str, str, str]  # suite, what, peer
 
@@ -58,8 +59,7 @@ def compare(new: Result, old: Result, alpha: float = ALPHA) -> Comparison:
     seen: dict[Name, Change] = {}
     for name in both:
         own, other = ours[name], theirs[name]
-        apart = max([usual, *_noise([own, other])])
-        margin = max(FLOOR, LAUNCHES_APART * apart)
+        margin = max(FLOOR, ERRORS * _error(own, other, usual))
         now, before = _flat(own), _flat(other)
         slower[name] = p_greater(now, [value * (1 + margin) for value in before])
         faster[name] = p_greater(before, [value * (1 + margin) for value in now])
@@ -109,6 +109,13 @@ def _noise(of: Iterable[Sequence[Sequence[float]]]) -> list[float]:
     """The standard deviation of each line's launches, as a part of the value; nothing of lines launched once."""
     medians = [[math.log(statistics.median(sample)) for sample in samples if sample] for samples in of]
     return [statistics.stdev(one) for one in medians if len(one) > 1]
+
+
+def _error(own: Sequence[Sequence[float]], other: Sequence[Sequence[float]], usual: float) -> float:
+    """The standard error of the difference of two runs' values, as a part of them."""
+    seen = _noise([own, other])
+    apart = max(usual, math.sqrt(statistics.fmean(one * one for one in seen))) if seen else usual
+    return apart * math.sqrt(1 / len(own) + 1 / len(other))
 
 
 def _flat(samples: Sequence[Sequence[float]]) -> list[float]:

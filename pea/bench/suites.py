@@ -88,9 +88,9 @@ def _takes(whole: float, quick: float | None = None, full: float | None = None) 
 
 
 SUITES = _suites(
-    Suite("spans", "spans beside the OpenTelemetry SDK's", "pea.bench.spans", "spans", _takes(30, 6), launches=3),
+    Suite("spans", "spans beside the OpenTelemetry SDK's", "pea.bench.spans", "spans", _takes(30, 6), launches=6),
     Suite(
-        "calls", "a call between agents beside one official span", "pea.bench.calls", "calls", _takes(15, 3), launches=3
+        "calls", "a call between agents beside one official span", "pea.bench.calls", "calls", _takes(15, 3), launches=6
     ),
     Suite(
         "dispatch",
@@ -107,7 +107,7 @@ SUITES = _suites(
         "pea.bench.drain",
         "drain",
         _takes(12, 4),
-        launches=2,
+        launches=3,
     ),
     Suite("overload", "ten times the load: who is served, and when", "pea.bench.overload", "overload", _takes(60)),
     Suite("balance", "one of three replicas twenty times slower", "pea.bench.balance", "balance", _takes(10)),
