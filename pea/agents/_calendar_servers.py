@@ -58,9 +58,9 @@ class CalendarServers(OnServers):
         self, ctx: Context, event: Line, account: Line = "", occurrence: Moment | None = None
     ) -> OnServer:
         """Show one event as it stands on its server now, by its UID or a part of its title."""
+        own = await self.connectors(ctx)
         from pea.connect import events, writing
 
-        own = self.connectors(ctx)
         name, _ = own.pick(account, "caldav")
         href = await ctx.compute(writing.search, own.mirror(name), event)
         stored = await writing.stored(own.http(name), href)
@@ -89,6 +89,7 @@ class CalendarServers(OnServers):
         ``event`` is a UID or a part of the title, ``minutes`` a new length; of a series, ``occurrence`` says which one
         by the moment at which it begins now.
         """
+        own = await self.connectors(ctx)
         from pea.connect import events, writing
 
         start = _moment(ctx, "to", to)
@@ -104,7 +105,6 @@ class CalendarServers(OnServers):
             {"account": before.account, "uid": before.uid, "etag": before.etag, "attendees": before.attendees,
              "from": [before.start, before.end], "to": [times.start, times.end]},
         )  # fmt: skip
-        own = self.connectors(ctx)
         async with own.turn(before.account):
             again = await writing.move(
                 own.http(before.account), before.href, before.etag, times, key=approval.key,
@@ -129,11 +129,11 @@ class CalendarServers(OnServers):
         account: Line = "",
     ) -> Written:
         """Put a new event into a calendar on a server, once a person has approved it: ``pea tasks approve``."""
+        own = await self.connectors(ctx)
         from pea.connect import events, writing
 
         begins = _moment(ctx, "start", start)
         times = events.Times(begins, begins + timedelta(minutes=minutes))
-        own = self.connectors(ctx)
         name, settings = own.pick(account, "caldav")
         approval = await ctx.approve(
             f"Create {title!r} on {begins:%a %Y-%m-%d %H:%M}, {minutes} minutes?",

@@ -53,10 +53,10 @@ class MailServers(OnServers):
         account: Line = "",
     ) -> SentMail:
         """Send a mail, once a person has approved every word of it: ``pea tasks approve``. It is never sent twice."""
+        own = await self.connectors(ctx)
         from pea.connect import Uncertain, mails, smtp
         from pea.connect.outbox import Outbox
 
-        own = self.connectors(ctx)
         name, settings = own.pick(account, "smtp")
         letter = _letter(ctx, settings.sender, to, cc, bcc, subject, body, in_reply_to)
         approval = await ctx.approve(f"Send {subject!r} {mails.lines(letter)}?", {"account": name, "mail": letter})
@@ -89,9 +89,9 @@ class MailServers(OnServers):
         account: Line = "",
     ) -> SentMail:
         """Save a mail among the drafts on the server, once a person has approved it; nothing is sent."""
+        own = await self.connectors(ctx)
         from pea.connect import filing, mails
 
-        own = self.connectors(ctx)
         name, settings = own.pick(account, "imap")
         letter = _letter(ctx, settings.sender, to, cc, (), subject, body, in_reply_to)
         approval = await ctx.approve(
@@ -105,18 +105,18 @@ class MailServers(OnServers):
         return SentMail(name, message, letter.recipients, kept.again, kept.folder, text)
 
     async def _is_filed(self, ctx: Context, message: str) -> bool:
+        own = await self.connectors(ctx)
         from pea.connect import filing
 
-        own = self.connectors(ctx)
         boxes = [(name, one) for name, one in own.accounts.items() if one.kind == "imap"]
         return any([await filing.there(own.imap(name), one.sent or "Sent", message) for name, one in boxes])
 
     async def _file(self, ctx: Context, message: str, data: bytes) -> str:
         """Keep a copy among the sent mail, once; the folder, or empty. That it was sent does not depend on it."""
+        own = await self.connectors(ctx)
         from pea import PeaError
         from pea.connect import filing
 
-        own = self.connectors(ctx)
         for name, account in own.accounts.items():
             if account.kind == "imap" and account.sent:
                 try:

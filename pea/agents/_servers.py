@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -13,6 +14,7 @@ from pea.workspace.files import Refusal
 if TYPE_CHECKING:
     from pea.connect import Connectors, Synced
 
+MODULES = ("pea.connect.connectors", "pea.connect.writing", "pea.connect.mails", "pea.connect.smtp")
 SHARE = 0.9  # of the time left may go into fetching; what is not fetched by then is fetched by the next sync
 
 
@@ -52,17 +54,20 @@ class OnServers(Agent):
             await self._connectors.aclose()
             self._connectors = None
 
-    def connectors(self, ctx: Context) -> Connectors:
+    async def connectors(self, ctx: Context) -> Connectors:
         """The accounts, with their connections."""
         if self._connectors is None:
+            for module in MODULES:  # off the loop: what speaks to servers takes half a second to load
+                await ctx.compute(import_module, module)
             from pea.connect import Connectors
 
-            self._connectors = Connectors(ctx.settings, *self.kinds)
+            if self._connectors is None:
+                self._connectors = Connectors(ctx.settings, *self.kinds)
         return self._connectors
 
     async def bring_up_to_date(self, ctx: Context, only: tuple[str, ...] = ()) -> SyncReport:
         """Sync the accounts, or some; what depends on what changed leaves the caches."""
-        own = self.connectors(ctx)
+        own = await self.connectors(ctx)
         mine = tuple(name for name in only if name in own.accounts)
         if only and not mine:
             others = ", ".join(sorted(own.accounts)) or "none"
