@@ -89,6 +89,7 @@ def _takes(whole: float, quick: float | None = None, full: float | None = None) 
 
 SUITES = _suites(
     Suite("spans", "spans beside the OpenTelemetry SDK's", "pea.bench.spans", "spans", _takes(30, 6), launches=6),
+    Suite("logfire", "a span beside logfire's", "pea.bench.spans_logfire", "beside_logfire", _takes(5, 2), launches=2),
     Suite(
         "calls", "a call between agents beside one official span", "pea.bench.calls", "calls", _takes(15, 3), launches=6
     ),
@@ -113,6 +114,7 @@ SUITES = _suites(
     Suite("balance", "one of three replicas twenty times slower", "pea.bench.balance", "balance", _takes(10)),
     Suite("agree", "agreement against liars, crashes and delays", "pea.bench.agree", "agree", _takes(10)),
     Suite("chaos", "nine faults: what they do not concern must not notice", "pea.bench.chaos", "chaos", _takes(170)),
+    Suite("crisis", "a crisis while every other agent is kept busy", "pea.bench.crisis", "crisis", _takes(40)),
     Suite("workers", "worker processes beside concurrent.futures", "pea.bench.workers", "workers", _takes(30)),
     Suite(
         "lag",
