@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WARM_AFTER_S = 1.0  # after the start, which it must not slow
-READ_WAIT_S = 0.25  # what was read before is used when reading takes longer
+READ_WAIT_S = 0.1  # what was read before is used when reading takes longer
 FIRST_WAIT_S = 2.5  # nothing was read before: names are worth a moment
-ASIDE_S = 0.2  # what another agent may take to add what is only useful
+ASIDE_S = 0.15  # what another agent may take to add what is only useful
 PART_S = 0.6  # of the second that a response has
 HOURS_AHEAD = 8
 
