@@ -10,6 +10,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from pea.errors import Conflict, InputError
+from pea.service.access.scopes import Scope
 from pea.service.body import read_json
 from pea.service.dashboard import BOARD
 from pea.service.fields import misfit
@@ -67,6 +68,7 @@ ROUTES = (
         handler=give,
         name="giveFeedback",
         tag="tasks",
+        scope=Scope.SUBMIT,
         summary="Say what you think of a task's result",
         description="Of a task that has ended. Saying it again replaces what was said before.",
         parameters={"id": Header("id", "The task's id.", {"type": "string", "pattern": "^[0-9a-f]{24}$"})},
