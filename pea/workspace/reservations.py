@@ -7,13 +7,13 @@ has them.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from pea.workspace.reservations_markup import Item
-
 MAX_TEXT = 200
+
+Item = dict[str, Any]  # of schema.org: properties by name, its kind under "@type"
 
 Kind = Literal["flight", "train", "bus", "hotel", "car", "event", "restaurant"]
 _KINDS: dict[str, Kind] = {

@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
+from pea.workspace.reservations import Item
+
 MAX_HTML_CHARS = 2_000_000
 MAX_BLOCKS = 50
 MAX_ITEMS = 200
 MAX_DEPTH = 12
-
-Item = dict[str, Any]
 
 _BLOCK = re.compile(
     r"<script[^>]{0,200}type\s*=\s*[\"']?application/ld\+json[^>]{0,200}>(.*?)</script", re.IGNORECASE | re.DOTALL

@@ -65,7 +65,7 @@ def test_letters_and_bookings_of_mails_nobody_here_wrote(office, kept, capsys):
     """Promises are sentences of the mails, every conversation can be answered, and no booking is invented."""
     since = {"since": "1990-01-01"}
     promises, triage, bookings = asked(
-        office, kept, ("communication.promises", since), ("communication.triage", {"since": "1990-01-01", "limit": 200}),
+        office, kept, ("communication.promises", since), ("communication.triage", since | {"limit": 200}),
         ("travel.bookings", {"day": "2015-01-01", "days": 345}), today="2026-05-12T07:30",
     )  # fmt: skip
     items = (*triage.answer, *triage.reading, *triage.suspicious)
@@ -77,8 +77,8 @@ def test_letters_and_bookings_of_mails_nobody_here_wrote(office, kept, capsys):
     )
     with capsys.disabled():
         print(
-            f"\n{triage.sources.read} public mail files read, {triage.sources.refused_count} refused; {len(drafts)} drafts, "
-            f"{len(promises.mine) + len(promises.theirs)} open promises, {promises.kept} kept, "
+            f"\n{triage.sources.read} public mail files read, {triage.sources.refused_count} refused; "
+            f"{len(drafts)} drafts, {len(promises.mine) + len(promises.theirs)} open promises, {promises.kept} kept, "
             f"{len(promises.questions)} open questions, {len(bookings.bookings)} bookings"
         )
     assert drafts

@@ -43,9 +43,9 @@ LIBICAL = {
 }
 ICAL_JS = {
     "event_with_recurrence_exdates_on_different_lines.ics": (
-        0, 1, "UNTIL in UTC is compared with the time by the clock there; the last instance is at UNTIL (3.3.10)",
+        0, 1, "UNTIL in UTC is compared with the clock there; the last instance is at UNTIL (3.3.10)",
     ),
-    "issue_112_missing_tzinfo_on_exdate.ics": (11, 11, "the file's VTIMEZONE is not applied there: times in UTC differ"),
+    "issue_112_missing_tzinfo_on_exdate.ics": (11, 11, "the file's VTIMEZONE is not applied there: in UTC they differ"),
     "issue_157_removes_trailing_semicolon.ics": (0, 1, UNSYNCHRONISED),
     "issue_313_globally_unique_tzid.ics": (2, 2, VENDOR_ZONE),
 }  # fmt: skip

@@ -33,12 +33,15 @@ FLIGHT = {
 MICRODATA = """
 <div itemscope itemtype="http://schema.org/LodgingReservation">
  <meta itemprop="reservationNumber" content="H1"><link itemprop="reservationStatus" href="http://schema.org/Cancelled">
- <div itemprop="underName" itemscope itemtype="http://schema.org/Person"><span itemprop="name">Nora <b>Brandt</b></span></div>
+ <div itemprop="underName" itemscope itemtype="http://schema.org/Person">
+  <span itemprop="name">Nora <b>Brandt</b></span></div>
  <div itemprop="reservationFor" itemscope itemtype="http://schema.org/LodgingBusiness">
   <span itemprop="name">Hotel Havn</span>
   <div itemprop="address" itemscope itemtype="http://schema.org/PostalAddress">
-   <span itemprop="addressLocality">Copenhagen</span><meta itemprop="addressCountry" content="DK"></div></div>
- <time itemprop="checkinDate" datetime="2026-05-20T15:00">20 May</time><meta itemprop="checkoutDate" content="2026-05-21">
+   <span itemprop="addressLocality">Copenhagen</span>
+   <meta itemprop="addressCountry" content="DK"></div></div>
+ <time itemprop="checkinDate" datetime="2026-05-20T15:00">20 May</time>
+ <meta itemprop="checkoutDate" content="2026-05-21">
 </div>"""
 
 

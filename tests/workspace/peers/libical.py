@@ -68,10 +68,7 @@ def expanded(lib: ctypes.CDLL, text: bytes) -> list[dict[str, str]]:
     if not root:
         raise ValueError("it does not parse")
     first, last = Time(FIRST, 1, 1), Time(LAST + 1, 1, 1)
-    if lib.icalcomponent_isa(root) == VEVENT:
-        every = [root]
-    else:
-        every = events(lib, root)
+    every = [root] if lib.icalcomponent_isa(root) == VEVENT else events(lib, root)
     found: list[tuple[str, str, dict[str, str]]] = []
     replaced: set[tuple[str, str]] = set()
     for event in every:
