@@ -22,8 +22,8 @@ def redact(text: str) -> str:
     return _SECRET.sub(_hidden, text)
 
 
-def redact_line(_logger: Any, _method: str, line: str) -> str:
-    """`redact` as structlog's last processor."""
+def redact_line(_logger: Any, _method: str, line: Any) -> str:
+    """`redact` as structlog's last processor, after the one that has made the line a text."""
     return redact(line)
 
 
