@@ -82,23 +82,26 @@ def _suites(*suites: Suite) -> dict[str, Suite]:
     return {suite.name: suite for suite in suites}
 
 
-def _takes(whole: float, quick: float | None = None, full: float | None = None) -> dict[Extent, float]:
+def _takes(whole: float | None, quick: float | None = None, full: float = 0.0) -> dict[Extent, float]:
+    """Seconds by extent; without one it is left out."""
+    if whole is None:
+        return {"full": full}
     found: dict[Extent, float] = {"whole": whole, "full": full or whole}
     return found if quick is None else {"quick": quick, **found}
 
 
 SUITES = _suites(
-    Suite("spans", "spans beside the OpenTelemetry SDK's", "pea.bench.spans", "spans", _takes(30, 6), launches=6),
+    Suite("spans", "spans beside the OpenTelemetry SDK's", "pea.bench.spans", "spans", _takes(25, 6), launches=6),
     Suite("logfire", "a span beside logfire's", "pea.bench.spans_logfire", "beside_logfire", _takes(5, 2), launches=2),
     Suite(
-        "calls", "a call between agents beside one official span", "pea.bench.calls", "calls", _takes(15, 3), launches=6
+        "calls", "a call between agents beside one official span", "pea.bench.calls", "calls", _takes(8, 3), launches=6
     ),
     Suite(
         "dispatch",
         "a call that does nothing beside other frameworks', plain and traced",
         "pea.bench.dispatch",
         "dispatch",
-        _takes(25, 15),
+        _takes(10, 8),
         given={"quick": {"rounds": 4}},
         takes_data=True,
     ),
@@ -107,15 +110,21 @@ SUITES = _suites(
         "a span after its end, at several rates; a metric",
         "pea.bench.drain",
         "drain",
-        _takes(12, 4),
+        _takes(8, 4),
         launches=3,
     ),
     Suite("overload", "ten times the load: who is served, and when", "pea.bench.overload", "overload", _takes(60)),
     Suite("balance", "one of three replicas twenty times slower", "pea.bench.balance", "balance", _takes(10)),
     Suite("agree", "agreement against liars, crashes and delays", "pea.bench.agree", "agree", _takes(10)),
-    Suite("chaos", "nine faults: what they do not concern must not notice", "pea.bench.chaos", "chaos", _takes(170)),
+    Suite(
+        "chaos",
+        "nine faults: what they do not concern must not notice",
+        "pea.bench.chaos",
+        "chaos",
+        _takes(None, full=170),
+    ),
     Suite("crisis", "a crisis while every other agent is kept busy", "pea.bench.crisis", "crisis", _takes(40)),
-    Suite("workers", "worker processes beside concurrent.futures", "pea.bench.workers", "workers", _takes(30)),
+    Suite("workers", "worker processes beside concurrent.futures", "pea.bench.workers", "workers", _takes(15)),
     Suite(
         "lag",
         "event-loop lag caused by draining and exporting spans",
