@@ -31,7 +31,7 @@ def split_name(text: str, *, family_first: bool = False) -> Name:
     name round, and nothing in it tells: a name with a comma is taken as ``family, given``, all others as they stand.
     """
     whole = " ".join(text.split())[:300]
-    head, comma, tail = whole.partition(",")
+    head, comma, tail = whole.strip(", ").partition(",")
     if comma and tail.strip() and tail.strip().casefold().rstrip(".") not in _TITLES | {"jr", "phd", "md", "mba"}:
         parts, family_first = (*tail.split(), *head.split()), False
         titles, rest = _titles(parts)

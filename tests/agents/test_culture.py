@@ -97,6 +97,7 @@ def test_common_days_are_worked_in_every_country() -> None:
         ("Suharto", False, ("Suharto", "Suharto")),
         ("Prof. Dr. Meier", False, ("Meier", "Meier")),
         ("", False, ("", "")),
+        (", Daniel", False, ("Daniel", "Daniel")),
     ],
 )
 def test_names_in_their_parts(text: str, family_first: bool, expected: tuple[str, str]) -> None:
