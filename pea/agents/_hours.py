@@ -14,7 +14,7 @@ from pea.workspace.contacts import Contact
 from pea.workspace.places import find
 
 OPENS, CLOSES = time(9), time(17)
-# Days off by country, Monday is 0: the Unicode CLDR's supplemental weekData (version 46); all others rest on 5 and 6.
+# Days off by country, Monday is 0: the Unicode CLDR's weekData, checked against Babel 2.18; all others rest on 5, 6.
 _WEEKENDS = {
     **dict.fromkeys(("BH", "DZ", "EG", "IL", "IQ", "JO", "KW"), frozenset({4, 5})),
     **dict.fromkeys(("LY", "OM", "QA", "SA", "SD", "SY", "YE"), frozenset({4, 5})),
