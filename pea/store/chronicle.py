@@ -131,7 +131,8 @@ class Chronicle:
         self._sources.append(source)
 
     def pin(self, trace_id: int) -> bool:
-        """Keep a trace whatever the policy says; see `Keeper.pin`."""
+        """Keep a trace whatever the policy says, and in the store longer than others; see `Keeper.pin`."""
+        self.spans.pin(trace_id)
         return self.keeper.pin(trace_id)
 
     async def ask(self, work: Callable[[SpanStore], T]) -> T:

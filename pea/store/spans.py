@@ -76,6 +76,10 @@ class SpanStore:
         """Queue a draft for writing; see `Writer.put`."""
         return self.writer.put(draft)
 
+    def pin(self, trace_id: int) -> None:
+        """Delete this trace last; see `Writer.pin`."""
+        self.writer.pin(trace_id)
+
     def add(self, records: Iterable[SpanRecord]) -> None:
         """Write spans without a keeper in between, grouped by trace."""
         drafts: dict[int, TraceDraft] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 
 from pea.store.insert import Inserter, decode_about
 from pea.store.sieve import forget_stretches
@@ -26,14 +27,21 @@ def at_bound(db: sqlite3.Connection, size_bytes: int) -> bool:
     return bool(pages * size >= size_bytes)
 
 
-def delete_oldest(db: sqlite3.Connection, *, before_ns: int | None = None, at_most: int = STEP) -> tuple[int, int]:
+def delete_oldest(
+    db: sqlite3.Connection, *, before_ns: int | None = None, at_most: int = STEP, pinned: Collection[bytes] = ()
+) -> tuple[int, int]:
     """Delete the traces that came first, of those that ended before a time if one is given: traces and spans deleted.
 
-    Runs inside the caller's transaction. With a time it stops at the first trace that is younger.
+    Runs inside the caller's transaction. With a time it stops at the first trace that is younger. Of the ``pinned``
+    none goes while there is another.
     """
-    rows = db.execute("SELECT id, trace_id, start_us, last_ns, spans, about FROM trace ORDER BY id LIMIT ?", (at_most,))
+    rows = db.execute(
+        "SELECT id, trace_id, start_us, last_ns, spans, about FROM trace ORDER BY id LIMIT ?", (at_most + len(pinned),)
+    ).fetchall()
+    if pinned:
+        rows = [row for row in rows if row[1] not in pinned][:at_most] or (rows[:1] if before_ns is None else [])
     traces = spans = 0
-    for number, key, start_us, last_ns, count, packed in rows.fetchall():
+    for number, key, start_us, last_ns, count, packed in rows:
         if before_ns is not None and last_ns >= before_ns:
             break
         about = decode_about(packed)

@@ -31,6 +31,7 @@ NAMES_EVERY_S = 60.0
 MAX_STEPS = 64  # of deletion at once, when a batch finds no room
 REST_S = 0.005  # between two steps of deletion
 LOG_EVERY_S = 60.0
+PINS = 1_000  # traces that are deleted last
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Writer:
         self._failures = self._aside = 0
         self._last_error, self._logged_at = "", -LOG_EVERY_S
         self._suspect = False
+        self._pinned: list[bytes] = []
         self._names_at = time.monotonic()
         self._db: sqlite3.Connection | None = None
         self._inserter: Inserter | None = None
@@ -100,6 +102,11 @@ class Writer:
     def pressed(self) -> bool:
         """Whether more than half of what may wait is waiting."""
         return self._waiting > self._waiting_limit // 2
+
+    def pin(self, trace_id: int) -> None:
+        """Delete this trace after all that are not pinned; of more than `PINS` the first are pinned no longer."""
+        with self._lock:
+            self._pinned = [*self._pinned, trace_id.to_bytes(16)][-PINS:]
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until all that was put before is written; False when the time did not suffice."""
@@ -244,7 +251,7 @@ class Writer:
         before_ns = now_ns - int(self._age_s * 1e9)
         with Transaction(db):
             crowded = self._used > self._size_bytes * LOW_WATER
-            traces, spans = delete_oldest(db, before_ns=None if crowded else before_ns)
+            traces, spans = delete_oldest(db, before_ns=None if crowded else before_ns, pinned=frozenset(self._pinned))
             if not traces and time.monotonic() - self._names_at > NAMES_EVERY_S:
                 self._names_at = time.monotonic()
                 assert self._inserter is not None
@@ -300,7 +307,7 @@ class Writer:
                 return False
             for _ in range(steps):
                 with Transaction(db):
-                    gone = delete_oldest(db)
+                    gone = delete_oldest(db, pinned=frozenset(self._pinned))
                 traces, spans = traces + gone[0], spans + gone[1]
         except sqlite3.Error as error:
             self._failed(error)

@@ -76,6 +76,8 @@ class Watcher:
         self._evaluations = self._failures = 0
         self._evaluation_s = 0.0
         self._failed: set[str] = set()
+        for alert in self.book.alerts():  # what they showed before a restart, they go on showing
+            self._pin_all(alert)
         self.use(rules)
 
     def use(self, rules: RuleSet) -> list[Change]:
@@ -220,12 +222,15 @@ class Watcher:
         if alert.state is not State.FIRING:
             return change
         traces = exemplars(rule, self.scene.windows, tuple(alert.labels.values()), now_s)
-        if self._pin is not None:
-            for trace in traces:
-                self._pin(trace)
         alert = msgspec.structs.replace(alert, exemplars=tuple(f"{trace:032x}" for trace in traces))
+        self._pin_all(alert)
         self.book.replace(alert)
         return Change(change.before, alert)
+
+    def _pin_all(self, alert: Alert) -> None:
+        if self._pin is not None:
+            for trace in alert.exemplars:
+                self._pin(int(trace, 16))
 
     def _look_into(self, alert: Alert) -> None:
         rule = next((rule for rule in self.rules.rules if rule.name == alert.rule), None)
@@ -248,9 +253,7 @@ class Watcher:
     async def _investigated(self, investigate: Investigate, alert: Alert, rule: Rule) -> None:
         try:
             found = await investigate(alert, rule)
-            if self._pin is not None:
-                for trace in found.exemplars:
-                    self._pin(int(trace, 16))
+            self._pin_all(found)
             if found.cause or not alert.cause:  # what was found first is not given up for nothing
                 self.book.replace(found)
         except Exception:  # noqa: BLE001 - an alert without its cause is still an alert

@@ -231,6 +231,28 @@ def test_the_oldest_go_when_the_bytes_are_used_up(make_store: MakeStore):
     db.close()
 
 
+def test_a_pinned_trace_outlives_both_bounds(make_store: MakeStore):
+    """What an alert shows can be opened though younger traces had to go; without others it goes too."""
+    now = [T0 / 1e9]
+    store = make_store(size=Bytes(1 << 20), age=Seconds(3_600), clock=lambda: now[0])
+    store.pin(1)
+    put(store, span(1, 1), span(2, 1))
+    now[0] += 3_700
+    assert store.writer.trim()
+    assert traces(store) == [1]
+    start_ns = int(now[0] * 1e9)
+    for start in range(3, 3_003, 300):
+        put(
+            store,
+            *(span(start + n, 1, start_ns=start_ns, attributes={"noise": os.urandom(400)}) for n in range(300)),
+        )
+        assert store.writer.trim()
+    assert store.status().used_bytes <= 1 << 20
+    found = traces(store, limit=5_000)
+    assert 1 in found
+    assert 3 not in found
+
+
 def test_the_old_go_when_their_time_has_come(make_store: MakeStore):
     """Traces past their age are deleted; younger ones stay."""
     now = [T0 / 1e9]
