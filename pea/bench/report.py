@@ -50,7 +50,7 @@ COSTS = (
     Cost("a lookup in the task registry", "scaling", "registry: running tasks"),
     Cost("a key invalidated, of a million", "scaling", "keys: invalidation"),
     RULE,
-    Cost("a value recorded into an alert's window", "watch", "value recorded into"),
+    Cost("a value recorded into an alert's window", "watch", "a value into a sliding"),
 )  # fmt: skip
 SIZES = (
     Cost("memory when ready", "start", "memory when ready"),
@@ -97,6 +97,11 @@ def _head(result: Result) -> Iterator[str]:
     yield ""
     yield f"{result.environment.words()}."
     yield ""
+    if result.environment.load > result.environment.cpus:
+        yield f"**The machine was busy with other work** (load {result.environment.load:.1f} on"
+        yield f"{result.environment.cpus} CPUs when the run began): what waits for a core is slower here than it is. Ratios and"
+        yield "CPU times suffer least."
+        yield ""
     yield f"**{met} of {len(judged)} budgets are met.**" + (" Not met:" if result.failed else "")
     yield ""
     for suite, one in result.failed:
