@@ -182,7 +182,7 @@ def _candidates(
     )
     lead = "tag t0 CROSS JOIN entry e ON e.name = ? AND e.start_us = t0.start_us AND e.trace = t0.trace"
     source = f"{lead}{joins} WHERE t0.hash = ? AND t0" if tags else "entry e WHERE e.name = ? AND e"
-    shortest_us, longest_us = query.shortest_ns // 1_000, query.longest_ns // 1_000 if query.longest_ns else _FAR_US
+    shortest_us, longest_us = _us(query.shortest_ns), _us(query.longest_ns) if query.longest_ns else _FAR_US
     conditions = ["e.longest_us >= ?", "e.shortest_us <= ?"] + ["e.flags & 1"] * bool(query.error)
     assert FAILED == 1
     bits = summary(marks)

@@ -171,6 +171,14 @@ def test_a_search_that_takes_too_long_says_so(store: SpanStore):
     db.close()
 
 
+def test_durations_and_times_beyond_all_numbers_are_bounds_like_others(store: SpanStore):
+    """What SQLite cannot hold is taken for the furthest that it can."""
+    put(store, span(1, 1))
+    assert traces(store, longest_ns=10**30, end_ns=10**30) == [1]
+    assert traces(store, shortest_ns=10**30) == []
+    assert traces(store, start_ns=10**30) == []
+
+
 def test_an_answer_is_bounded(store: SpanStore, monkeypatch: pytest.MonkeyPatch):
     """Several traces together hold so many spans and no more; a single one is always given."""
     monkeypatch.setattr(spans_module, "MAX_ANSWER_SPANS", 5)
