@@ -99,8 +99,8 @@ def _head(result: Result) -> Iterator[str]:
     yield ""
     if result.environment.load > result.environment.cpus:
         yield f"**The machine was busy with other work** (load {result.environment.load:.1f} on"
-        yield f"{result.environment.cpus} CPUs when the run began): what waits for a core is slower here than it is. Ratios and"
-        yield "CPU times suffer least."
+        yield f"{result.environment.cpus} CPUs when the run began): what waits for a core is slower here than it is."
+        yield "Ratios and CPU times suffer least."
         yield ""
     yield f"**{met} of {len(judged)} budgets are met.**" + (" Not met:" if result.failed else "")
     yield ""
