@@ -1,1 +1,1 @@
-"""One module for each dashboard; each is a function that says its panels."""
+"""One module for each dashboard, and one for sections of the runtime's; each is functions that say their panels."""

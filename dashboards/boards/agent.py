@@ -1,10 +1,23 @@
-"""One agent: rate, errors and duration of its calls, where its time goes, its memory, its trends, its breakers."""
+"""One agent: rate, errors and duration of its calls, where its time goes, its memory, trends, breakers and votes."""
 
 from __future__ import annotations
 
 from dashboards.board import Board, Choice
 from dashboards.panels import RED, YELLOW, Line, Panel, figure, over_time, spread, states
-from dashboards.queries import AGENT, SCOPE, by, calls, failed_share, grown, mean, metric, number, per_second, quantile
+from dashboards.queries import (
+    AGENT,
+    SCOPE,
+    by,
+    calls,
+    failed_share,
+    grown,
+    mean,
+    metric,
+    number,
+    per_second,
+    quantile,
+    ratio,
+)
 from pea.telemetry import names
 
 CALL, STEP = names.METRIC_AGENT_CALL_DURATION, names.METRIC_STEP_DURATION
@@ -26,6 +39,7 @@ def board() -> Board:
             "Where the time goes": _steps(),
             "Trends": _trends(),
             "Bounds": _bounds(),
+            "Agreement": _agreement(),
         },
     )
 
@@ -190,5 +204,31 @@ def _bounds() -> list[Panel]:
                 "{{pea_breaker_name}} {{pea_capability}}",
             ),
             words,
+        ),
+    ]
+
+
+def _agreement() -> list[Panel]:
+    votes, voter = names.METRIC_QUORUM_VOTES, (NAME, names.PEA_REPLICA)
+    agreed, told = (
+        by("sum", voter, per_second(votes, f'pea_quorum_vote=~"{words}"', AGENT))
+        for words in ("agreed", "agreed|dissented")
+    )
+    return [
+        over_time(
+            "Record of the voters",
+            "Share of a replica's votes that said what was decided. Plain calls leave who says something else, too.",
+            "percentunit",
+            Line(ratio(agreed, told), "{{gen_ai_agent_name}} {{pea_replica}}"),
+            most=1,
+            width=12,
+        ),
+        over_time(
+            "Votes by what they were worth",
+            "Votes per second in rounds that decided: agreed, dissented, failed, or not heard before the decision.",
+            "cps",
+            Line(by("sum", names.PEA_QUORUM_VOTE, per_second(votes, AGENT)), "{{pea_quorum_vote}}"),
+            stacked=True,
+            width=12,
         ),
     ]

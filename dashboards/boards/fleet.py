@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.board import Board
 from dashboards.panels import RED, YELLOW, Column, Line, Panel, figure, over_time, rows, states
-from dashboards.queries import by, calls, failed_share, number, per_second, quantile
+from dashboards.queries import by, calls, failed_share, number, per_second, quantile, ratio
 from pea.telemetry import names
 
 TASK, CALL, HTTP = (
@@ -28,7 +28,13 @@ def board() -> Board:
         title="PEA / Fleet overview",
         about="Is the work done, how fast, and which agent is in the way.",
         home=names.METRIC_TASK_DURATION,
-        sections={"Now": _now(), "Tasks": _tasks(), "Agents": _agents(), "Service": _service()},
+        sections={
+            "Now": _now(),
+            "Tasks": _tasks(),
+            "Agents": _agents(),
+            "Agreement": _agreement(),
+            "Service": _service(),
+        },
     )
 
 
@@ -163,6 +169,33 @@ def _agents() -> list[Panel]:
             "Where each agent stands in its life.",
             Line(" or ".join(each), "{{gen_ai_agent_name}}"),
             words,
+        ),
+    ]
+
+
+def _agreement() -> list[Panel]:
+    rounds, legend = names.METRIC_QUORUM_DURATION, "{{pea_capability}}"
+    decided = calls(rounds, CAPABILITY, 'pea_quorum_outcome="decided"')
+    return [
+        over_time(
+            "Rounds by outcome",
+            "Rounds of agreement per second: decided, disagreed, or too few voters answered.",
+            "reqps",
+            Line(calls(rounds, names.PEA_QUORUM_OUTCOME), "{{pea_quorum_outcome}}"),
+            stacked=True,
+        ),
+        over_time(
+            "Rounds that decided",
+            "Share of rounds in which enough voters said the same, by what was asked.",
+            "percentunit",
+            Line(ratio(decided, calls(rounds, CAPABILITY)), legend),
+            most=1,
+        ),
+        over_time(
+            "p95 of rounds",
+            "95 of 100 rounds take at most this long: until enough voters have said the same, or cannot any more.",
+            "s",
+            Line(quantile(0.95, rounds, CAPABILITY), legend, exemplars=True),
         ),
     ]
 

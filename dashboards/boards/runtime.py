@@ -1,8 +1,9 @@
-"""Runtime: the event loop, queues, workers and memory; and what watching all this costs and loses."""
+"""Runtime: event loop, queues, workers, memory, messages; and what watching all this costs and loses."""
 
 from __future__ import annotations
 
 from dashboards.board import Board
+from dashboards.boards import traffic
 from dashboards.panels import RED, YELLOW, Line, Panel, figure, over_time, spread
 from dashboards.queries import by, calls, mean, number, per_second, quantile
 from pea.telemetry import names
@@ -23,7 +24,7 @@ def board() -> Board:
     return Board(
         uid="pea-runtime",
         title="PEA / Runtime",
-        about="The event loop, queues, workers and memory; and what watching all this costs and loses.",
+        about="The event loop, queues, workers, memory and messages; and what watching all this costs and loses.",
         home=LAG,
         sections={
             "Now": _now(),
@@ -31,6 +32,10 @@ def board() -> Board:
             "Workers": _workers(),
             "Journal": _journal(),
             "Process": _process(),
+            "Memory pressure": _pressure(),
+            "Batches, broadcasts and topics": traffic.between_agents(),
+            "HTTP connections": traffic.http(),
+            "Connectors": traffic.connectors(),
             "Telemetry's own account": _telemetry(),
         },
     )
@@ -223,6 +228,29 @@ def _process() -> list[Panel]:
         ),
         over_time(
             "Threads", "Threads, by process.", "short", Line(number(names.METRIC_PROCESS_THREAD_COUNT), "{{instance}}")
+        ),
+    ]
+
+
+def _pressure() -> list[Panel]:
+    measure = names.PEA_PRESSURE_MEASURE
+    return [
+        over_time(
+            "Steps taken against memory pressure",
+            "0 when all is well. 1 to 3: caches give way; 4 to 6: histories too; 7 to 9: new tasks are refused.",
+            "short",
+            Line(number(names.METRIC_PRESSURE_STEPS), "{{instance}}"),
+            limits={1: YELLOW, 7: RED},
+            most=9,
+            width=12,
+        ),
+        over_time(
+            "What is left under memory pressure",
+            "Share of their bounds that caches and histories may hold, and of the four priorities that are taken in.",
+            "percentunit",
+            Line(by("min", measure, number(names.METRIC_PRESSURE_SHARE)), "{{pea_pressure_measure}}"),
+            most=1,
+            width=12,
         ),
     ]
 

@@ -23,6 +23,10 @@ TASKS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("probe.fail", {}),
     ("probe.fail", {}),
     ("probe.compute", {"size": 20_000}),
+    ("desk.book", {"amounts": [3, 5, 8, 13]}),
+    ("desk.post", {"amount": 21}),
+    ("desk.ask", {}),
+    ("desk.tell", {"news": "the doors are open"}),
 )
 
 
@@ -55,7 +59,11 @@ class Load:
                     return
                 key = self._random.randrange(40)
                 herd: list[tuple[str, dict[str, Any]]] = [("probe.work", {"number": key})] * 6
-                list(callers.map(self._task, [*herd, *TASKS]))
+                own: list[tuple[str, dict[str, Any]]] = [
+                    ("desk.agreed", {"account": number}),
+                    ("desk.look", {"url": f"{self.url}/healthz"}),
+                ]
+                list(callers.map(self._task, [*herd, *TASKS, *own]))
                 if number % 10 == 5:
                     self._ask("/v1/caches/invalidate", {"pattern": "probe:*"})
                 if number % 10 == 7:

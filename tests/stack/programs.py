@@ -15,6 +15,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +128,13 @@ def redis(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
 
 
 def pea(folder: Path, settings: dict[str, Any], **environ: str) -> Program:
-    """`pea serve` on the sample workspace, with the probe agent installed by entry point as a user's own would be."""
+    """`pea serve` on the sample workspace, with agents installed by entry point as a user's own would be."""
     about = folder / "site" / "probe-1.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: probe\nVersion: 1\n")
-    (about / "entry_points.txt").write_text("[pea.agents]\nprobe = probe_agent:Probe\n")
+    (about / "entry_points.txt").write_text(
+        "[pea.agents]\nprobe = probe_agent:Probe\ndesk = probe_agent:Desk\nledger = probe_agent:Ledger\n"
+    )
     (about.parent / "probe_agent.py").write_text((Path(__file__).parent / "probe_agent.py").read_text())
     port = free_port()
     sample = yaml.safe_load((ROOT / "examples/workspace/pea.yaml").read_text())
@@ -170,6 +173,26 @@ class Inbox:
 
     def close(self) -> None:
         """Take no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Pages:
+    """A web server with the files of ``folder``, which says when they were changed."""
+
+    def __init__(self, folder: Path) -> None:
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"  # connections stay open
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Answer no more."""
         self._server.shutdown()
         self._server.server_close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import urllib.parse
@@ -12,7 +13,7 @@ import yaml
 
 from tests.stack import programs
 from tests.stack.load import Load
-from tests.stack.programs import ROOT, Inbox, Program, fetch
+from tests.stack.programs import ROOT, Inbox, Pages, Program, fetch
 
 NEEDED = ("prometheus", "promtool", "prometheus-alertmanager", "amtool", "redis-server")
 SCRAPES = 20
@@ -36,6 +37,9 @@ class Stack:
 
     def __init__(self, folder: Path) -> None:
         self.inbox = Inbox()
+        sample, elsewhere = ROOT / "examples/workspace", "judo-club.ics"  # a calendar that comes from a server
+        self.pages = Pages(sample / "calendars")
+        workspace = shutil.copytree(sample, folder / "workspace", ignore=shutil.ignore_patterns(elsewhere))
         self.redis, redis_url = programs.redis(folder)
         self.alertmanager = programs.alertmanager(folder, self.inbox.url).start()
         rules = {**RULES, "receivers": [{"name": "alertmanager", "kind": "alertmanager", "url": self.alertmanager.url}]}
@@ -45,9 +49,12 @@ class Stack:
             cwd=ROOT, check=True, capture_output=True, text=True,
         )  # fmt: skip
         (folder / "exported.yaml").write_text(exported.stdout.replace("interval: 10s", "interval: 1s"))
+        club = {"kind": "web", "url": f"{self.pages.url}/{elsewhere}", "save_as": f"calendars/{elsewhere}"}
         settings = {
+            "workspace": str(workspace),
+            "connect": {"every": "1s", "accounts": {"club": club}},
             "cache": {"l3": {"url": redis_url}},
-            "runtime": {"concurrency": 12, "queue": 20},  # so that a burst is refused
+            "runtime": {"concurrency": 12, "queue": 20, "replicas": {"ledger": 4}},  # a burst is refused; four may vote
             "telemetry": {"series_per_metric": 200},
             "watch": {"rules": [str(folder / "rules.yaml")], "interval": "1s"},
         }
@@ -93,3 +100,4 @@ class Stack:
         self.redis.kill()
         self.redis.wait()
         self.inbox.close()
+        self.pages.close()
