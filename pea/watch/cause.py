@@ -78,7 +78,8 @@ def rank_causes(
 
     ``before`` is one window or, better, several: four or more show how much times drift by themselves. Sizes of a
     window may differ; it is best to compare windows of the same kind of trace. Deterministic: equal scores are
-    ordered by name. Empty when nothing changed, or nothing is known of before.
+    ordered by name. Empty when nothing changed. When nothing is known of before, as after a start, whoever holds most
+    of the critical paths, or of the failures, comes first.
     """
     windows = [measure(one) for one in ([before] if isinstance(before, TraceColumns) else before)]
     return rank_measured(windows, measure(breach), kind, limit=limit)
@@ -87,8 +88,10 @@ def rank_causes(
 def rank_measured(windows: Sequence[Measured], breach: Measured, kind: Kind, *, limit: int = MAX_CAUSES) -> list[Cause]:
     """As `rank_causes`, for windows that were measured already (`measure`)."""
     past = pooled(one.profile for one in windows)
-    if not past.traces or not breach.profile.traces:
+    if not breach.profile.traces:
         return []
+    if not past.traces:
+        return _without_before(breach, past, kind, limit)
     shares = added_shares(breach.profile, past)
     failing = error_shares(breach.profile, past)
     against = _evidence(windows, past, breach, kind, shares, failing)
@@ -102,6 +105,18 @@ def rank_measured(windows: Sequence[Measured], breach: Measured, kind: Kind, *, 
     for owner in order[:limit]:
         main = max(blamed[owner], key=lambda one: one[0])[1]
         causes.append(_cause(main, scores[owner], parts.get(owner, 0.0), windows, breach, kind))
+    return causes
+
+
+def _without_before(breach: Measured, nothing: Profile, kind: Kind, limit: int) -> list[Cause]:
+    shares = (error_shares if kind == "errors" else added_shares)(breach.profile, nothing)
+    sign = Sign.FAILS if kind == "errors" else Sign.HOLDS
+    parts = _by_owner(shares)
+    causes = []
+    for owner in sorted(parts, key=lambda owner: (-parts[owner], owner))[:limit]:
+        edge = max((one for one in shares if one.blamed == owner), key=lambda one: shares[one])
+        evidence = Evidence(owner, edge, parts[owner], sign)
+        causes.append(_cause(evidence, parts[owner], parts[owner], [], breach, kind))
     return causes
 
 
@@ -173,6 +188,8 @@ def _rows(window: Measured, edge: Edge) -> npt.NDArray[np.int64]:
 
 
 def _figures(windows: Sequence[Measured], rows: Sequence[npt.NDArray[np.int64]]) -> Figures:
+    if not windows:
+        return Figures(calls=0, self_ms=0.0, rate=0.0, error_ratio=0.0)
     times = np.concatenate([window.self_ns[at] for window, at in zip(windows, rows, strict=True)])
     failed = sum(int(window.first_failed[at].sum()) for window, at in zip(windows, rows, strict=True))
     traces = sum(len(window.columns.trace_ids) for window in windows)

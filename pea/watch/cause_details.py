@@ -80,6 +80,8 @@ def telling_attributes(
 
 
 def _usual_ns(windows: Sequence[Measured], rows: Sequence[Rows], breach: Measured, here: Rows) -> float:
+    if not windows:
+        return float(np.median(breach.self_ns[here]))
     past = np.concatenate([window.self_ns[at] for window, at in zip(windows, rows, strict=True)])
     return float(np.quantile(past, 0.9)) if len(past) else float(np.median(breach.self_ns[here]))
 

@@ -25,6 +25,7 @@ class Sign(Enum):
     CALLS_LESS = "calls less of everything that it calls"
     CALLS_MORE = "calls more of everything that it calls"
     FAILS = "fails by itself"
+    HOLDS = "takes most of the time"
 
 
 class Evidence(msgspec.Struct, frozen=True):

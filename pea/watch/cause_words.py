@@ -46,6 +46,8 @@ def _what(cause: Cause) -> str:
 def _figures(cause: Cause) -> str:
     """The figure that the sign is about, before and after."""
     before, after = cause.before, cause.after
+    if cause.sign is Sign.HOLDS:
+        return f", {_ms(after.self_ms)} in the median"
     if not before.calls:
         return ", which was not seen before"
     if cause.sign is Sign.FAILS:
@@ -60,6 +62,8 @@ def _figures(cause: Cause) -> str:
 def _share(cause: Cause) -> str:
     if cause.share < 0.01:
         return ""
+    if not cause.before.calls and cause.sign in {Sign.FAILS, Sign.HOLDS}:
+        return f"; {cause.share:.0%} of all {'failures' if cause.sign is Sign.FAILS else 'time'}"
     return f"; {cause.share:.0%} of the added {'failures' if cause.sign is Sign.FAILS else 'time'}"
 
 

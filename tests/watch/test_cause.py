@@ -47,6 +47,23 @@ def test_the_guilty_agent_comes_first(kind):
     assert right >= 0.95 * SEEDS
 
 
+@pytest.mark.parametrize(("kind", "much", "sign"), [("slow", 100, Sign.HOLDS), ("fails", 0.5, Sign.FAILS)])
+def test_without_a_past_whoever_holds_the_time_or_fails_comes_first(kind, much, sign):
+    """A fault that was there at the start has no before: the share of critical paths, or of first failures, speaks."""
+    right = 0
+    for seed in range(SEEDS):
+        fault = agent_faults(seed)[kind]
+        fault.much = much
+        causes = fleet_causes(seed, fault, "errors" if kind == "fails" else "latency", windows=0)
+        first = causes[0]
+        right += first.place.agent == fault.where[0] and first.sign is sign
+        assert first.before.calls == 0
+        assert sum(cause.share for cause in causes) <= 1.001
+        assert "of all" in explain(causes)
+        assert first.exemplars
+    assert right >= 0.9 * SEEDS
+
+
 @pytest.mark.parametrize(("kind", "alert", "sign"), [("slow", "latency", Sign.SLOWER), ("fails", "errors", Sign.FAILS)])
 def test_the_guilty_place_within_the_agent_is_named(kind, alert, sign):
     """The step, worker or downstream itself, with figures that show it and traces that contain it."""

@@ -111,7 +111,7 @@ def test_no_spans_give_no_causes():
     """An empty window is a window, and says nothing."""
     nothing, some = columns([]), columns([[span(1)]])
     assert len(nothing) == 0
-    assert rank_causes(nothing, nothing) == rank_causes(nothing, some) == rank_causes([], some) == []
+    assert rank_causes(nothing, nothing) == rank_causes([], nothing) == rank_causes(some, nothing) == []
     assert rank_causes(some, nothing, "errors") == []
 
 

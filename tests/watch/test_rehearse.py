@@ -1,5 +1,6 @@
 """Rules under test and rules exported: what ships does what it says, here and in a real Prometheus."""
 
+import re
 import shutil
 import subprocess
 from bisect import bisect_left
@@ -34,7 +35,8 @@ def run(*words: str) -> Any:
 def test_the_rules_that_ship_pass_their_own_tests() -> None:
     """`pea rules test alerts/default_test.yaml`."""
     done = run("test", str(ALERTS / "default_test.yaml"))
-    assert (done.exit_code, done.output) == (0, "8 of 8 tests passed\n")
+    assert done.exit_code == 0
+    assert re.fullmatch(r"(\d+) of \1 tests passed\n", done.output)
 
 
 def test_what_differs_is_told() -> None:
@@ -82,7 +84,8 @@ def test_check_tells_mistakes_and_exits_with_2(tmp_path: Path) -> None:
         f"{tmp_path}/r.yaml:2: a: signal: no signal is called 'agent.erors' (did you mean 'agent.errors'?"
         in done.output
     )
-    assert run("check", str(ALERTS / "default.yaml")).output == "13 rules are right\n"
+    count = len(load_rules([ALERTS / "default.yaml"]).rules)
+    assert run("check", str(ALERTS / "default.yaml")).output == f"{count} rules are right\n"
     assert run("signals", "--json").exit_code == run("schema").exit_code == 0
 
 
@@ -114,7 +117,7 @@ def test_promtool_accepts_the_exported_rules(tmp_path: Path) -> None:
     path = exported(tmp_path / "pea.yaml")
     done = subprocess.run([str(PROMTOOL), "check", "rules", path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "13 rules found" in done.stdout
+    assert f"{len(load_rules([ALERTS / 'default.yaml']).rules)} rules found" in done.stdout
 
 
 STORIES = {
