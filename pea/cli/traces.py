@@ -21,6 +21,7 @@ from pea.telemetry import SpanView, names
 
 SHARES = 3
 BAR = 8
+WIDE = 100  # columns; in fewer there is no room for bars beside what must be readable
 
 
 @click.command("traces")
@@ -107,21 +108,20 @@ def _list(to: Console, found: Mapping[str, Any]) -> None:
         return
     longest = max(trace["duration_ms"] for trace in traces) or 1.0
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title, width in (("trace", 32), ("when", 8), ("what", None), ("spans", 6), ("took", 8), ("", BAR)):
+    bars = BAR if to.width >= WIDE else 0
+    for title, width in (("trace", 32), ("when", 8), ("what", None), ("spans", 5), ("took", 7), ("", None)):
         right = title in {"spans", "took"}
         table.add_column(title, width=width, no_wrap=True, justify="right" if right else "left")
-    table.add_column("", no_wrap=True)
     for trace in traces:
         failed = trace["errors"]
-        bar = "█" * max(round(BAR * trace["duration_ms"] / longest), 1)
+        bar = "█" * max(round(bars * trace["duration_ms"] / longest), 1) if bars else "✗" * bool(failed)
         table.add_row(
             trace["trace_id"],
             f"{datetime.fromtimestamp(trace['start_ms'] / 1e3).astimezone():%H:%M:%S}",
             escape(trace["capability"] or trace["name"]),
             str(trace["spans"]),
             duration(round(1e6 * trace["duration_ms"])),
-            f"[{'red' if failed else 'green'}]{bar}[/]",
-            f"[red]{failed} failed[/]" if failed else "",
+            f"[{'red' if failed else 'green'}]{bar}[/]" + (f" [red]{failed} failed[/]" if failed and bars else ""),
         )
     to.print(table)
     if not found["complete"]:

@@ -12,10 +12,11 @@ from pea.store import Query
 
 MAX_LIMIT = 500
 DURATION = r"^[0-9]{1,9}(\.[0-9]{1,6})?(us|ms|s|m|h|d)$"
-TAGS = r'^\s*([^\s="]{1,200}=("[^"]*"|[^\s"]*)(\s+|$))*$'
+# Blanks are spelt out: what \s is, every dialect of regular expressions says otherwise.
+TAGS = r'^[ \t\r\n]*([^ \t\r\n="]{1,200}=("[^"]*"|[^ \t\r\n"]*)([ \t\r\n]+|$))*$'
 
 _UNITS = {"us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9}
-_TAG = re.compile(r'([^\s="]+)=(?:"([^"]*)"|([^\s"]*))')
+_TAG = re.compile(r'([^ \t\r\n="]+)=(?:"([^"]*)"|([^ \t\r\n"]*))')
 
 Duration = Annotated[str, Meta(pattern=DURATION)]
 UnixMs = Annotated[int, Meta(ge=0, le=1 << 50)]
