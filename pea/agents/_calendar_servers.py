@@ -48,7 +48,7 @@ class CalendarServers(OnServers):
 
     kinds: ClassVar[tuple[str, ...]] = ("caldav", "web")
 
-    @capability("calendar.sync", timeout="5m", idempotent=True)
+    @capability("calendar.sync", timeout="5m", idempotent=True, writes=True)
     async def sync(self, ctx: Context, accounts: tuple[str, ...] = ()) -> SyncReport:
         """Fetch what changed in the calendars on servers, and pages that are kept as files."""
         return await self.bring_up_to_date(ctx, accounts)

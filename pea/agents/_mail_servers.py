@@ -35,7 +35,7 @@ class MailServers(OnServers):
 
     kinds: ClassVar[tuple[str, ...]] = ("imap", "smtp")
 
-    @capability("communication.sync", timeout="15m", idempotent=True)
+    @capability("communication.sync", timeout="15m", idempotent=True, writes=True)
     async def sync(self, ctx: Context, accounts: tuple[str, ...] = ()) -> SyncReport:
         """Fetch what changed in the mail on servers."""
         return await self.bring_up_to_date(ctx, accounts)

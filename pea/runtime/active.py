@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.context import Context as OtelContext
+from opentelemetry.trace import Status, StatusCode
 
 from pea.runtime.journal.steps import Log
 from pea.runtime.policy.admission import Place
-from pea.runtime.task import Task
-from pea.telemetry import ActiveSpan, UnrecordedSpan
+from pea.runtime.task import Task, TaskState
+from pea.telemetry import ActiveSpan, UnrecordedSpan, names
 
 
 class Active:
@@ -83,3 +84,13 @@ class Active:
             listener.put_nowait(task)
         if not self.done.done():
             self.done.set_result(None)
+
+    def end_span(self, task: Task, ended_ns: int) -> None:
+        """End the task's span with how the task ended."""
+        assert self.span is not None
+        self.span.set_attribute(names.PEA_TASK_STATUS, task.state.value)
+        if task.error is not None:
+            self.span.set_attribute(names.ERROR_TYPE, task.error.code)
+            if task.state is not TaskState.CANCELLED:
+                self.span.set_status(Status(StatusCode.ERROR, task.error.message))
+        self.span.end(ended_ns)

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context as OtelContext
-from opentelemetry.trace import Link, Status, StatusCode, format_trace_id, set_span_in_context
+from opentelemetry.trace import Link, format_trace_id, set_span_in_context
 
 from pea.config import RuntimeSettings
 from pea.errors import (
@@ -456,14 +456,7 @@ class Scheduler:
 
     def _settle(self, task: Task, active: Active, ended_ns: int) -> None:
         """The task has ended: say so to all who wait for it."""
-        span, error = active.span, task.error
-        assert span is not None
-        span.set_attribute(names.PEA_TASK_STATUS, task.state.value)
-        if error is not None:
-            span.set_attribute(names.ERROR_TYPE, error.code)
-            if task.state is not TaskState.CANCELLED:
-                span.set_status(Status(StatusCode.ERROR, error.message))
-        span.end(ended_ns)
+        active.end_span(task, ended_ns)
         self._record(task, active)
         self._active.pop(task.id, None)
         if not active.done.done():
