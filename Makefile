@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format names dashboards rules clean
+.PHONY: help setup run test coverage check format names dashboards rules clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -26,7 +26,10 @@ setup: $(VENV)/.dev ## virtual environment with PEA and the test tools
 run: $(VENV)/.run ## start PEA on the sample workspace and show a morning briefing
 	@exec $(BIN)/pea serve --config examples/workspace/pea.yaml --first briefing.morning
 
-test: $(VENV)/.dev ## all tests on every core, with branch coverage
+test: $(VENV)/.dev ## all tests, on every core
+	@$(BIN)/python -m pytest -n logical --dist loadfile
+
+coverage: $(VENV)/.dev ## the same, with the branches that no test takes
 	@$(BIN)/python -m pytest -n logical --dist loadfile --cov --cov-report=term:skip-covered
 
 check: $(VENV)/.dev ## lint, types, layers, generated names
