@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stack.counts import COUNTED
 from tests.stack.load import other_program
 from tests.stack.programs import until
 from tests.stack.running import NEEDED, SCRAPES, Stack
@@ -33,9 +32,3 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield made
     finally:
         made.close()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was counted, so that a run's log shows it."""
-    for what, count in COUNTED.items():
-        terminalreporter.write_line(f"stack: {what} {count}")
