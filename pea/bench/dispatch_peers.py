@@ -149,7 +149,7 @@ def openai_agents() -> Made:
             return ModelResponse(output=[said], usage=Usage(), response_id=None)
 
         def stream_response(self, *args: Any, **rest: Any) -> Any:
-            raise NotImplementedError
+            raise NotImplementedError  # abstract in the framework's Model; Runner.run never streams
 
     class Null(TracingProcessor):
         def on_trace_start(self, trace: Any) -> None: ...
