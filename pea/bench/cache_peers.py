@@ -1,4 +1,4 @@
-"""A hit awaited, a stampede and one key's invalidation, beside the asynchronous caches: cashews, aiocache, diskcache.
+"""A hit awaited and a stampede, beside the asynchronous caches: cashews, aiocache, diskcache.
 
 Each by its documented way: `cashews.Cache.setup("mem://")`, `aiocache.SimpleMemoryCache`, `diskcache.Cache.get`;
 `cashews` and `aiocache` decorators for the stampede. Values are small and the same for all.

@@ -1,4 +1,4 @@
-"""How long a crisis waits for its response while every other agent is kept busy: row 10's second."""
+"""How long a crisis waits for its response while other agents are kept busy, beside the second it may take."""
 
 from __future__ import annotations
 

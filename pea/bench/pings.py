@@ -1,4 +1,4 @@
-"""A process that sends the time of day at a steady rate, so that a loop can tell how late it is from outside.
+"""A process that sends the time at a steady rate, so that a loop can tell how late it is from outside.
 
 ``python -m pea.bench.pings PORT`` connects to the port and writes one 8-byte `time.perf_counter_ns` at each tick
 (the monotonic clock is one for all processes) until the connection is closed.
