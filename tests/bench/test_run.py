@@ -1,7 +1,5 @@
 """Suites run in processes of their own: what they find comes back, what fails, hangs or lacks something is told."""
 
-import time
-
 import msgspec
 import pytest
 
@@ -12,7 +10,7 @@ from pea.bench.suites import EXTENTS, SUITES, Ask, Suite
 
 
 def test_the_figures_of_a_process_come_back():
-    """`registry` of a tiny size, through the file that the process writes."""
+    """`cause`, through the file that the process writes: its figures, or that its data is not here."""
     (found,) = run([SUITES["cause"]], Ask(data=None, profile=None))
     assert found[0].name == "cause"
     assert found[1].entries or found[1].missing
@@ -29,10 +27,9 @@ def test_a_suite_without_its_data_says_what_is_missing(tmp_path):
 def test_one_that_is_not_done_in_time_is_stopped(monkeypatch, tmp_path):
     """Patience over, the process and what it has started are ended, and the suite is named."""
     monkeypatch.setattr(Suite, "patience_s", lambda self, ask: 0.05)
-    began = time.monotonic()
     found = measure(SUITES["detect"], Ask())
     assert "not done within" in found.missing
-    assert time.monotonic() - began < SUITES["detect"].seconds["whole"]
+    assert (found.entries, found.cpu_s) == ((), 0.0)
 
 
 def test_one_that_fails_is_told_with_its_last_words(tmp_path):
