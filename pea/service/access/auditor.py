@@ -58,26 +58,28 @@ class Auditor:
 
     async def record(self, entry: Entry, *, often: bool) -> None:
         """Keep an entry: in the file when this returns, or, of what comes ``often``, in this minute's sum."""
+        if often:
+            self.note(entry, often=True)
+        elif self.log is not None:
+            await self.log.append(entry)
+
+    def note(self, entry: Entry, *, often: bool) -> None:
+        """Keep an entry as `record` does, without waiting for it."""
         if self.log is None:
             return
         if not often:
-            await self.log.append(entry)
+            self.log.note(entry)
             return
         self._sum(entry)
         if self._clock() - self._summed_at >= SUM_EVERY_S or len(self._sums) >= MAX_SUMS:
             self.flush()
-
-    def note(self, entry: Entry) -> None:
-        """Keep an entry without waiting for it."""
-        if self.log is not None:
-            self.log.note(entry)
 
     def flush(self) -> None:
         """Write the sums."""
         sums, self._sums = self._sums, {}
         self._summed_at = self._clock()
         for entry in sums.values():
-            self.note(entry)
+            self.note(entry, often=False)
 
     def _sum(self, entry: Entry) -> None:
         key = (entry.operation, str(entry.status), entry.token, entry.remote)

@@ -63,7 +63,8 @@ def _changing(operation: Operation, handler: Handler, gate: Gate, auditor: Audit
             admitted = True
             response = await handler(request)
         except (asyncio.CancelledError, ConnectionError):
-            auditor.note(_entry(request, operation, GONE, "", auditor.now()))  # nobody waits for the answer
+            entry = _entry(request, operation, GONE, "", auditor.now())  # nobody waits for the answer
+            auditor.note(entry, often=_often(request, wanted))
             raise
         except Exception as error:
             entry = _entry(request, operation, _status(error), "", auditor.now())

@@ -1,5 +1,6 @@
 """Every request that changes something is in the log, and the log tells when it was changed itself."""
 
+import asyncio
 import errno
 import json
 import os
@@ -218,6 +219,33 @@ async def test_spans_are_summed(locked, keys):
     await locked.auditor.log.append(Entry(event="request", at=AT))
     found = [found for _, _, found in records(locked.state / "audit")]
     assert [(one.event, one.name, one.count) for one in found[1:-1]] == [("requests", "ingest", 4)]
+
+
+@pytest.mark.parametrize("name", [None, "submit"])
+async def test_who_hangs_up_is_recorded(locked, keys, monkeypatch, name):
+    """A caller who is gone before the answer is told of, a stranger in a sum: hanging up is no way to fill the log."""
+    noted, note = asyncio.Event(), locked.auditor.note
+
+    def told(entry, **how):
+        note(entry, **how)
+        noted.set()
+
+    monkeypatch.setattr(locked.auditor, "note", told)
+    path = "/v1/session" if name is None else "/v1/tasks"
+    shown = "" if name is None else f"Authorization: {keys.show(name)['Authorization']}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{shown}Content-Type: application/json\r\nContent-Length: 99\r\n"
+    for _ in range(3):
+        noted.clear()
+        _, writer = await asyncio.open_connection("127.0.0.1", int(locked.service.url.rpartition(":")[2]))
+        writer.write(f"{head}\r\n{{".encode())
+        await writer.drain()
+        writer.transport.abort()
+        async with asyncio.timeout(20):
+            await noted.wait()
+    locked.auditor.flush()
+    await locked.auditor.log.append(Entry(event="request", at=AT))
+    found = [found for _, _, found in records(locked.state / "audit")]
+    assert [(one.path, one.count) for one in found[1:-1]] == ([(path, 3)] if name is None else [(path, 1)] * 3)
 
 
 def test_lines_are_plain_json(tmp_path):
