@@ -130,9 +130,16 @@ class AuditLog:
                 stopping = self._stopping
             self._write(batch)
             if stopping and (self.problem is not None or not self._waiting):
-                self._sync()
-                self._release()
+                self._end()
                 return
+
+    def _end(self) -> None:
+        try:
+            self._sync()
+        except OSError as error:
+            log.error("the audit log's last second may not be on the disk", reason=str(error))
+        finally:
+            self._release()
 
     def _write(self, batch: list[_Waiting]) -> None:
         """Write a batch or none of it, and wake those who wait for it."""

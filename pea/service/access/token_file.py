@@ -109,9 +109,13 @@ def write_tokens(path: Path, tokens: dict[str, Token]) -> None:
 @contextlib.contextmanager
 def editing(path: Path) -> Iterator[dict[str, Token]]:
     """The tokens to change, written when the block ends; a second command waits for the first. Raises ConfigError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
-    with os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)) as held:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", where=str(path)) from error
+    with os.fdopen(descriptor) as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         tokens = read_tokens(path)
         yield tokens

@@ -131,3 +131,10 @@ def test_a_token_without_scopes_is_none():
     """A token has to be good for something."""
     with pytest.raises(ValueError, match="scope"):
         issue("me", [Scope.PUBLIC], NOW)
+
+
+def test_where_no_file_can_be_is_said(tmp_path):
+    """A folder that cannot be made is an error in words, before anything is changed."""
+    (tmp_path / "state").touch()
+    with pytest.raises(ConfigError, match="cannot be written"), editing(tmp_path / "state" / "tokens.json"):
+        pass
