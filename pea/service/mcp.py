@@ -9,18 +9,16 @@ import asyncio
 import json
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from opentelemetry import context as otel_context
 
 from pea.errors import MissingExtra, ShuttingDown
 from pea.mcp.scope import SCOPE_CONTEXT
+from pea.service.access.origin import check_origin
 from pea.service.access.scopes import Scope
 from pea.service.body import read_json
-from pea.service.guard import known_hosts
 from pea.service.operation import EVENT_STREAM, Answer, Operation
-from pea.service.refusals import Misdirected
 from pea.service.state import STATE, State
 
 if TYPE_CHECKING:
@@ -148,7 +146,7 @@ class _Exchange:
 
 async def speak(request: web.Request) -> web.StreamResponse:
     """One message of a host, or the stream of what the server has to say by itself."""
-    _check_origin(request)
+    check_origin(request)  # the transport's specification demands it of GET too
     state = request.app[STATE]
     state.scheduler()  # 503 while the agents start
     body = b""
@@ -163,17 +161,6 @@ async def speak(request: web.Request) -> web.StreamResponse:
     if exchange.response is None:
         raise ShuttingDown("the session ended before it answered", fix="initialize again")
     return exchange.response
-
-
-def _check_origin(request: web.Request) -> None:
-    """Keep other sites' pages out, as the transport's specification demands; programs send no Origin."""
-    origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None:
-        return
-    host = urlsplit(origin).hostname or ""
-    known = known_hosts(request.app[STATE].runtime.settings.service.host)
-    if host not in known and f"[{host}]" not in known:
-        raise Misdirected(f"a page of {origin[:200]!a} may not speak here", where="Origin", fix="use a program")
 
 
 async def _close(app: web.Application) -> None:

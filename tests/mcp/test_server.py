@@ -156,15 +156,16 @@ async def test_calls_side_by_side_get_their_own_answers(host):
         assert [answer["result"] for answer in said] == [str(number) for number in range(40)]
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost.evil.example"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost.evil.example", "http://["])
 async def test_pages_of_other_sites_are_kept_out(host, origin):
     """A browser page elsewhere cannot speak to the server, whatever it sends."""
     async with (
         host() as one,
         aiohttp.ClientSession(one.service.url) as client,
         client.post("/mcp", json={}, headers={"Origin": origin}) as answer,
+        client.get("/mcp", headers={"Origin": origin, "Accept": "text/event-stream"}) as stream,
     ):
-        assert answer.status == 403
+        assert (answer.status, stream.status) == (403, 403)
 
 
 @pytest.mark.parametrize("body", [b"{", b"[" * 1_000, b'{"a":1,"a":2}', b"\xff", b'{"n":NaN}'])
