@@ -15,7 +15,7 @@ const seconds = (value) => milliseconds(value === null || value === undefined ? 
 
 const charts = [
   new Chart(find("chart-response"), { title: "Response time", unit: seconds, height: 190, logarithmic: true, lines: [{ name: "p50", series: "p50", class: "one" }, { name: "p95", series: "p95", class: "two" }, { name: "p99", series: "p99", class: "three" }] }),
-  new Chart(find("chart-rate"), { title: "Throughput", unit: rate, lines: [{ name: "requests", series: "rate", class: "one" }] }),
+  new Chart(find("chart-rate"), { title: "Throughput", unit: rate, least: 0.05, lines: [{ name: "requests", series: "rate", class: "one" }] }),
   new Chart(find("chart-errors"), { title: "Error rate", unit: percent, least: 0.01, most: 1, lines: [{ name: "errors", series: "errors", class: "error" }] }),
   new Chart(find("chart-cpu"), { title: "CPU", unit: percent, least: 0.1, most: 1, height: 110, lines: [{ name: "CPU", series: "cpu", class: "four" }] }),
   new Chart(find("chart-memory"), { title: "Memory", unit: bytes, scale: 2 ** 20, height: 110, lines: [{ name: "memory", series: "memory", class: "four" }] }),
