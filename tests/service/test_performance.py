@@ -5,17 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from pea.agents.performance import Performance
-from tests.service.conftest import Echo, Site
-
-
-async def _counted(site: Site) -> None:
-    """Wait for the spans so far to be folded."""
-    for _ in range(200):
-        _, board = await site.send("GET", "/v1/dashboard")
-        if any(row["name"] == "echo" and row["window_calls"] >= 30 for row in board["agents"]):
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("the calls were not counted")
+from tests.service.conftest import Echo
+from tests.service.test_alerts import opened
 
 
 async def test_time_goes_where_the_dashboard_says(serve) -> None:
@@ -23,7 +14,7 @@ async def test_time_goes_where_the_dashboard_says(serve) -> None:
     async with serve(Echo(), Performance()) as site:
         await asyncio.gather(*(site.task("echo.say", words="hi") for _ in range(27)))
         await asyncio.gather(*(site.task("echo.fail", reason="on purpose") for _ in range(3)))
-        await _counted(site)
+        await site.service.runtime.telemetry.flush()
         told = (await site.task("performance.agents"))["result"]
         echo = next(one for one in told["agents"] if one["name"] == "echo")
         assert echo["calls"] == 30
@@ -41,11 +32,8 @@ async def test_time_goes_where_the_dashboard_says(serve) -> None:
 async def test_objectives_are_those_of_the_route(serve) -> None:
     """Names and verdicts as at /v1/sla, those missed first."""
     async with serve(Echo(), Performance()) as site:
-        for _ in range(200):
-            response, route = await site.send("GET", "/v1/sla")
-            if response.status == 200 and route["objectives"]:
-                break
-            await asyncio.sleep(0.02)
+        await opened(site)
+        _, route = await site.send("GET", "/v1/sla")
         told = (await site.task("performance.sla"))["result"]
         assert {one["name"] for one in told["objectives"]} == {one["name"] for one in route["objectives"]}
         order = [one["met"] for one in told["objectives"]]
