@@ -40,13 +40,13 @@ class Bulkhead:
         try:
             await turn
         except TimeoutError:
-            self._line.remove(turn)
+            self._step_out(turn)
             raise self._refusal() from None
         except asyncio.CancelledError:
             if not turn.cancelled() and turn.exception() is None:  # a place was handed over as the caller left
                 self.leave()
             else:
-                self._line.remove(turn)
+                self._step_out(turn)
             raise
         finally:
             timer.cancel()
@@ -59,6 +59,10 @@ class Bulkhead:
                 turn.set_result(None)  # the place goes over: `inside` stays
                 return
         self.inside -= 1
+
+    def _step_out(self, turn: asyncio.Future[None]) -> None:
+        if turn in self._line:  # else `leave` has passed it over already, in the same turn of the loop
+            self._line.remove(turn)
 
     def _refusal(self) -> Overloaded:
         self.refused += 1

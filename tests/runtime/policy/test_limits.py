@@ -124,6 +124,26 @@ async def test_waiting_ends_at_its_bound() -> None:
     assert (bulkhead.inside, bulkhead.waiting, bulkhead.refused) == (1, 0, 1)
 
 
+async def test_who_leaves_together_with_who_waits_for_it_is_cancelled_as_it_should() -> None:
+    """All calls of one gather are cancelled in one turn of the loop: the one inside passes those in line over."""
+    bulkhead = Bulkhead("x.y", BulkheadPolicy(concurrent=1, wait=Seconds(60)))
+
+    async def visit() -> None:
+        await bulkhead.enter()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            bulkhead.leave()
+
+    visits = [asyncio.create_task(visit()) for _ in range(3)]
+    await asyncio.sleep(0)
+    for one in visits:
+        one.cancel()
+    await asyncio.wait(visits)
+    assert [one.cancelled() for one in visits] == [True, True, True]
+    assert (bulkhead.inside, bulkhead.waiting) == (0, 0)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["enter", "leave", "cancel", "step"])), max_size=60))
 def test_no_place_is_lost_or_made(moves: list[tuple[int, str]]) -> None:
