@@ -70,15 +70,12 @@ class Admission:
         """How many tasks wait."""
         return sum(self._waiting.values())
 
-    def check(self, capability: str, priority: Priority, deadline_s: float | None, entering: int = 0) -> None:
-        """Raise Overloaded, with when to try again, for a task that there is no room or no time for.
-
-        ``entering`` is how many tasks are let in and not in line yet: their record is being written.
-        """
+    def check(self, capability: str, priority: Priority, deadline_s: float | None) -> None:
+        """Raise Overloaded, with when to try again, for a task that there is no room or no time for."""
         if self.short_below is not None and priority < self.short_below:
             what = f"memory is short: tasks of priority {priority.name.lower()} are refused until there is more"
             self._refuse(priority, "memory", what, SHORT_S)
-        waiting = self.waiting + entering
+        waiting = self.waiting
         if waiting >= self._room[priority]:
             excess = waiting - self._room[priority] + 1
             wait_s = self._wait_s(excess * self._mean_s)
