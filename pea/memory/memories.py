@@ -116,10 +116,11 @@ class Memories:
         db.execute("BEGIN IMMEDIATE")
         try:
             found = work(db)
+            db.execute("COMMIT")
         except BaseException:  # half a change must not stand, whatever broke it off
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # after some errors SQLite has rolled back by itself
+                db.execute("ROLLBACK")
             raise
-        db.execute("COMMIT")
         return found
 
     def _close(self) -> None:

@@ -189,6 +189,19 @@ async def test_of_another_format_it_is_refused(tmp_path):
     await memories.aclose()
 
 
+async def test_a_change_that_cannot_be_committed_is_none(memories):
+    """What fails at its commit leaves nothing behind, not even a transaction that the next one would stumble over."""
+    await memories.totals()
+    memories._connection.executescript(
+        "PRAGMA foreign_keys = ON; CREATE TABLE one (id INTEGER PRIMARY KEY);"
+        "CREATE TABLE other (id REFERENCES one DEFERRABLE INITIALLY DEFERRED)"
+    )
+    with pytest.raises(sqlite3.IntegrityError):
+        await memories._run(lambda db: db.execute("INSERT INTO other VALUES (1)"))
+    await memories.store("a", "k", 1)
+    assert value(await memories.retrieve("a", "k")) == 1
+
+
 async def test_many_at_once(memories):
     """Calls side by side each have their effect."""
     await asyncio.gather(*(memories.store("n", str(number % 50), number) for number in range(500)))
