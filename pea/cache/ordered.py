@@ -9,10 +9,9 @@ import heapq
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from itertools import islice
 from typing import Generic, Literal, TypeVar
 
-from pea.cache.counts import TierStats
+from pea.cache.counts import Counted, TierStats
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -43,16 +42,13 @@ class Held(Generic[K, V]):
         self.alias = ""
 
 
-class Ordered(Generic[K, V]):
+class Ordered(Counted, Generic[K, V]):
     """Of the entries beyond a bound the first in order leave: ``lru``, ``fifo``, or ``ttl`` (soonest to expire).
 
     ``left`` is called with each key that leaves by itself (bounds or age), not for `pop` and `clear`.
     """
 
-    __slots__ = (
-        "_age_s", "_clock", "_heap", "_held", "_left", "_moves", "_serial", "dropped", "evicted_age",
-        "evicted_size", "hits", "limit_bytes", "limit_entries", "misses", "policy", "refused", "size_bytes", "used",
-    )  # fmt: skip
+    __slots__ = ("_age_s", "_clock", "_heap", "_held", "_left", "_moves", "_serial", "policy", "used")
 
     def __init__(
         self,
@@ -64,11 +60,8 @@ class Ordered(Generic[K, V]):
         clock: Callable[[], float] = time.monotonic,
         left: Callable[[K], object] | None = None,
     ) -> None:
-        self.limit_bytes = limit_bytes
-        self.limit_entries = limit_entries
+        super().__init__(limit_bytes, limit_entries)
         self.policy = policy
-        self.hits = self.misses = self.size_bytes = 0
-        self.evicted_size = self.evicted_age = self.dropped = self.refused = 0
         self._age_s = age_s
         self._clock = clock
         self._left = left
@@ -164,34 +157,11 @@ class Ordered(Generic[K, V]):
             self._take(key)
         self._heap.clear()
 
-    def sweep(self, most: int = 1000) -> int:
-        """Let entries go whose time has passed, looking at the ``most`` next to leave; how many went."""
-        now, gone = self._clock(), 0
-        for held in list(islice(self._held.values(), most)):
-            if now >= held.until:
-                self._expire(held.key)
-                gone += 1
-        return gone
-
     def stats(self, tier: str = "l1", owner: str = "") -> TierStats:
         """What has been counted."""
         first = next(iter(self._held.values()), None)
-        return TierStats(
-            tier=tier,
-            owner=owner,
-            policy=self.policy,
-            hits=self.hits,
-            misses=self.misses,
-            entries=len(self._held),
-            size_bytes=self.size_bytes,
-            limit_bytes=self.limit_bytes,
-            limit_entries=self.limit_entries,
-            evicted_size=self.evicted_size,
-            evicted_age=self.evicted_age,
-            dropped=self.dropped,
-            refused=self.refused,
-            oldest_s=None if first is None else self._clock() - first.came,
-        )
+        oldest_s = None if first is None else self._clock() - first.came
+        return self.counted(tier, owner, policy=self.policy, entries=len(self._held), oldest_s=oldest_s)
 
     def _take(self, key: K) -> Held[K, V] | None:
         held = self._held.pop(key, None)

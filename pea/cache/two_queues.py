@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, Literal, Protocol, TypeVar
 
-from pea.cache.counts import TierStats
+from pea.cache.counts import Counted, TierStats
 from pea.cache.ghosts import GHOST_BYTES, Ghosts
 
 K = TypeVar("K", bound=Hashable)
@@ -73,7 +73,7 @@ class _Node(Generic[K, V]):
     sampled: bool
 
 
-class TwoQueues(Generic[K, V]):
+class TwoQueues(Counted, Generic[K, V]):
     """Bounded by bytes (ghosts included), entries and age; ``policy`` is followed until ``judge`` prefers another.
 
     ``left`` is called with each key that leaves by itself (bounds or age), not for `pop` and `clear`.
@@ -82,8 +82,7 @@ class TwoQueues(Generic[K, V]):
     __slots__ = (
         "_age_at", "_age_s", "_ageing", "_clock", "_full", "_ghosts", "_ghosts_each", "_gone", "_judge",
         "_left", "_main", "_most_ghosts", "_nodes", "_policy", "_small", "_small_bytes", "_small_held",
-        "_small_most", "_small_most_bytes", "_to_tick", "dropped", "evicted_age", "evicted_size", "hits",
-        "limit_bytes", "limit_entries", "misses", "refused", "size_bytes",
+        "_small_most", "_small_most_bytes", "_to_tick",
     )  # fmt: skip
 
     def __init__(
@@ -97,10 +96,7 @@ class TwoQueues(Generic[K, V]):
         clock: Callable[[], float] = time.monotonic,
         left: Callable[[K], object] | None = None,
     ) -> None:
-        self.limit_bytes = limit_bytes
-        self.limit_entries = limit_entries
-        self.hits = self.misses = self.size_bytes = 0
-        self.evicted_size = self.evicted_age = self.dropped = self.refused = 0
+        super().__init__(limit_bytes, limit_entries)
         self._age_s = age_s
         self._clock = clock
         self._left = left
@@ -244,22 +240,9 @@ class TwoQueues(Generic[K, V]):
     def stats(self, tier: str = "l2", owner: str = "") -> TierStats:
         """What has been counted."""
         first = next((node for queue in (self._small, self._main) for node in queue if not node.gone), None)
-        return TierStats(
-            tier=tier,
-            owner=owner,
-            policy=self.policy,
-            hits=self.hits,
-            misses=self.misses,
-            entries=len(self._nodes),
-            size_bytes=self.size_bytes + len(self._ghosts) * GHOST_BYTES,
-            limit_bytes=self.limit_bytes,
-            limit_entries=self.limit_entries,
-            evicted_size=self.evicted_size,
-            evicted_age=self.evicted_age,
-            dropped=self.dropped,
-            refused=self.refused,
-            oldest_s=None if first is None else self._clock() - first.came,
-        )
+        oldest_s = None if first is None else self._clock() - first.came
+        held, ghosts = len(self._nodes), len(self._ghosts) * GHOST_BYTES
+        return self.counted(tier, owner, policy=self.policy, entries=held, oldest_s=oldest_s, more_bytes=ghosts)
 
     def _remove(self, node: _Node[K, V]) -> None:
         """Take a node out, wherever in its queue it is."""

@@ -70,12 +70,6 @@ class LruMachine(RuleBasedStateMachine):
     def turn(self, seconds):
         self.clock.turn(seconds)
 
-    @rule()
-    def sweep(self):
-        for key in [key for key, held in self.model.items() if self.clock() >= held[1]]:
-            del self.model[key]
-        self.real.sweep()
-
     @invariant()
     def same(self):
         assert list(self.real) == list(self.model)
