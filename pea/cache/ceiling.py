@@ -24,7 +24,6 @@ class Ceiling:
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
-        self.lowered = 0  # how often tiers had to give way
         self._tiers: list[Bounded] = []
         self._own: list[int] = []
         self._room = 0  # bytes that may be put before the tiers are looked at again
@@ -54,7 +53,6 @@ class Ceiling:
     def _look(self) -> None:
         sizes = [tier.size_bytes for tier in self._tiers]
         limits = fair(sizes, self._own, self.most_bytes)
-        self.lowered += sum(sizes) > self.most_bytes
         for tier, limit in zip(self._tiers, limits, strict=True):
             tier.limit(limit)
         # A hundredth at least, so that a full system does not look at every entry: that much it may be over.

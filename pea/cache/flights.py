@@ -35,13 +35,13 @@ class Flight:
 class Flights:
     """The computations of one event loop, by key."""
 
-    __slots__ = ("_by_key", "_index", "_tasks", "cancelled", "started", "waits")
+    __slots__ = ("_by_key", "_index", "_tasks", "cancelled", "started")
 
     def __init__(self) -> None:
         self._by_key: dict[str, Flight] = {}
         self._index = Index()
         self._tasks: set[asyncio.Task[Entry]] = set()  # also of those that are doomed
-        self.started = self.waits = self.cancelled = 0
+        self.started = self.cancelled = 0
 
     def __len__(self) -> int:
         return len(self._by_key)
