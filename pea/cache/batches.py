@@ -14,6 +14,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -107,6 +108,8 @@ class Batches:
 
     async def flush(self, timeout_s: float = 5.0) -> bool:
         """Have everything written; False when that took too long."""
+        if self._idle.is_set():  # nothing is queued: the next batch may gather in peace
+            return True
         self._due.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -152,7 +155,7 @@ class Batches:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LINGER_S):
                     await self._due.wait()
-            batch = [row for _, row in zip(range(MOST_PER_TRANSACTION), self._queue, strict=False)]
+            batch = list(islice(self._queue, MOST_PER_TRANSACTION))
             try:
                 with self._span(len(batch)):
                     await asyncio.shield(self._aside(lambda batch=batch: self._write(batch)))  # type: ignore[misc]
