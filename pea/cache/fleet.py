@@ -132,7 +132,7 @@ class Fleet:
                     self._listening.clear()
                     self._hearer.cut_off(alone=not self._others)
             finally:
-                with contextlib.suppress(Exception):
+                with contextlib.suppress(Exception):  # it may be broken already; another is made
                     await pubsub.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(pause)
             pause = min(pause * 2, RECONNECT_S[1])
