@@ -42,7 +42,7 @@ format: $(VENV)/.dev ## rewrite the code in the project's style
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-names: $(VENV)/.dev ## generate pea/telemetry/names.py from otel/registry
+names: $(VENV)/.dev ## generate names.py and instruments.py in pea/telemetry from otel/registry
 	@$(BIN)/python otel/generate.py
 
 dashboards: $(VENV)/.dev ## write the Grafana dashboards from their typed source

@@ -13,6 +13,7 @@ from grafana_foundation_sdk.models import dashboard
 from dashboards.panels import SOURCE, Panel
 from dashboards.queries import SCOPE, metric
 from pea.telemetry import names
+from pea.telemetry.instruments import METRICS
 
 TAG = "pea"
 ALERTS = {
@@ -51,9 +52,7 @@ def rendered(board: Board) -> str:
     made.time("now-1h", "now").refresh("10s").timezone("browser").tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
     source = builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
     made.with_variable(source.current(dashboard.VariableOption(text="default", value="default")))
-    first = metric(names.METRICS[board.home].name) + (
-        "_count" if names.METRICS[board.home].instrument == "histogram" else ""
-    )
+    first = metric(METRICS[board.home].name) + ("_count" if METRICS[board.home].instrument == "histogram" else "")
     made.with_variable(
         _variable(
             Choice("job", "Job", f"label_values({first}, job)"),

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 
-from pea.telemetry import names
 from pea.telemetry.exposition import prometheus_name
+from pea.telemetry.instruments import METRICS
 
 SCOPE = 'job=~"$job", instance=~"$instance"'
 AGENT = 'gen_ai_agent_name=~"$agent"'
 STEP = "$__rate_interval"
 FAILED = 'error_type!=""'
+
+Labels = tuple[str, ...] | str
 
 
 def label(attribute: str) -> str:
@@ -24,7 +26,7 @@ def label(attribute: str) -> str:
 
 def metric(name: str) -> str:
     """A metric of the registry by its name in Prometheus; KeyError when the registry has none of this name."""
-    found = names.METRICS[name]
+    found = METRICS[name]
     base = prometheus_name(found.name, found.unit, found.instrument)
     return f"{base}_total" if found.instrument == "counter" else base
 
@@ -34,7 +36,7 @@ def number(name: str, *more: str) -> str:
     return f"{metric(name)}{{{', '.join((SCOPE, *more))}}}"
 
 
-def by(how: str, labels: tuple[str, ...] | str, inner: str) -> str:
+def by(how: str, labels: Labels, inner: str) -> str:
     """An aggregation: ``by("sum", "le", …)``."""
     kept = (labels,) if isinstance(labels, str) else labels
     return f"{how} by ({', '.join(map(label, kept))}) ({inner})" if kept else f"{how} ({inner})"
@@ -50,9 +52,16 @@ def grown(name: str, window: str, *more: str, suffix: str = "") -> str:
     return f"increase({metric(name)}{suffix}{{{', '.join((SCOPE, *more))}}}[{window}])"
 
 
-def calls(name: str, labels: tuple[str, ...] | str = (), *more: str) -> str:
+def calls(name: str, labels: Labels = (), *more: str) -> str:
     """How often per second a histogram's thing happened."""
     return by("sum", labels, per_second(name, *more, suffix="_count"))
+
+
+def happens(name: str, labels: Labels = (), *more: str) -> str:
+    """How often per second, whether a counter or a histogram counts it."""
+    if METRICS[name].instrument == "histogram":
+        return calls(name, labels, *more)
+    return by("sum", labels, per_second(name, *more))
 
 
 def ratio(part: str, whole: str) -> str:
@@ -60,7 +69,7 @@ def ratio(part: str, whole: str) -> str:
     return f"({part} or 0 * {whole}) / {whole}"
 
 
-def failed_share(name: str, labels: tuple[str, ...] | str = (), *more: str, window: str = "") -> str:
+def failed_share(name: str, labels: Labels = (), *more: str, window: str = "") -> str:
     """The share of failed calls."""
     if window:
         bad, whole = (
@@ -70,14 +79,14 @@ def failed_share(name: str, labels: tuple[str, ...] | str = (), *more: str, wind
     return ratio(calls(name, labels, FAILED, *more), calls(name, labels, *more))
 
 
-def quantile(q: float, name: str, labels: tuple[str, ...] | str = (), *more: str, window: str = "") -> str:
+def quantile(q: float, name: str, labels: Labels = (), *more: str, window: str = "") -> str:
     """A quantile of a histogram, over ``$__rate_interval`` or a window of its own."""
     kept = (labels,) if isinstance(labels, str) else labels
     buckets = grown(name, window, *more, suffix="_bucket") if window else per_second(name, *more, suffix="_bucket")
     return f"histogram_quantile({q:g}, {by('sum', ('le', *kept), buckets)})"
 
 
-def mean(name: str, labels: tuple[str, ...] | str = (), *more: str) -> str:
+def mean(name: str, labels: Labels = (), *more: str) -> str:
     """The mean of a histogram's values."""
     return f"{by('sum', labels, per_second(name, *more, suffix='_sum'))} / {calls(name, labels, *more)}"
 

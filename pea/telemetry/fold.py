@@ -13,6 +13,7 @@ import msgspec
 from opentelemetry.trace import SpanKind, Status
 
 from pea.telemetry import names
+from pea.telemetry.instruments import METRICS
 from pea.telemetry.metrics import MetricStore
 from pea.telemetry.series import Labels
 from pea.telemetry.span import UNSET, Span
@@ -35,7 +36,7 @@ def rules() -> tuple[dict[str, Rule], dict[SpanKind, Rule]]:
     """The registry's rules: by a span name's first word, and by kind for spans named after what they serve."""
     by_word: dict[str, Rule] = {}
     by_kind: dict[SpanKind, Rule] = {}
-    for metric in names.METRICS.values():
+    for metric in METRICS.values():
         place = metric.labels.index(names.ERROR_TYPE) if names.ERROR_TYPE in metric.labels else -1
         rule = Rule(metric.name, metric.labels, place)
         if metric.span:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import msgspec
 
 from pea.errors import did_you_mean
-from pea.telemetry import names
+from pea.telemetry.instruments import METRICS, Instrument
 from pea.telemetry.series import (
     EXPORTED_SIZE,
     FINE_SIZE,
@@ -44,7 +44,7 @@ class NumberPoint(msgspec.Struct, frozen=True):
 class Family(msgspec.Struct, frozen=True):
     """A metric with its points; histograms or numbers, by ``metric.instrument``."""
 
-    metric: names.Metric
+    metric: Instrument
     histograms: tuple[HistogramPoint, ...] = ()
     numbers: tuple[NumberPoint, ...] = ()
 
@@ -86,7 +86,7 @@ class MetricStore:
             if found is None:
                 found = family[(OVERFLOW,)] = Series({OVERFLOW: True}, bounds, delta=self._delta)
             return found
-        labels = {k: label(v) for k, v in zip(names.METRICS[metric].labels, values, strict=True) if v is not None}
+        labels = {k: label(v) for k, v in zip(METRICS[metric].labels, values, strict=True) if v is not None}
         found = family[values] = Series(labels, bounds, delta=self._delta)
         return found
 
@@ -102,8 +102,8 @@ class MetricStore:
 
         Returns a function that takes the callback away again. Raises ValueError for a name that is not in the registry.
         """
-        if metric not in names.METRICS or names.METRICS[metric].instrument == "histogram":
-            known = [name for name, m in names.METRICS.items() if m.instrument != "histogram"]
+        if metric not in METRICS or METRICS[metric].instrument == "histogram":
+            known = [name for name, m in METRICS.items() if m.instrument != "histogram"]
             raise ValueError(f"no number in otel/registry is called {metric!r} ({did_you_mean(metric, known)})")
         gauge = _Gauge(read, dict(labels or {}))
         with self.lock:
@@ -127,7 +127,7 @@ class MetricStore:
             series = list(self._series.get(metric, {}).values())
             return [one.distribution(one.fold(), FINE_SIZE, self._start_ns) for one in series]
 
-    def walk(self, *, interval: bool = False) -> Iterator[tuple[names.Metric, Distribution]]:
+    def walk(self, *, interval: bool = False) -> Iterator[tuple[Instrument, Distribution]]:
         """Every histogram series in turn, in the size that is exported; safe from any thread.
 
         The lock is held for one series at a time: whoever walks can pause in between. With ``interval`` the values
@@ -144,13 +144,13 @@ class MetricStore:
                     source = series.since_last() if interval else series.fold()
                     found = series.distribution(source, EXPORTED_SIZE, start_ns) if source.count else None
                 if found is not None:
-                    yield names.METRICS[metric], found
+                    yield METRICS[metric], found
 
     def collect(self) -> list[Family]:
         """Everything as it stands, sorted by name: histograms by classic buckets, and the callbacks' numbers."""
         with self.lock:
             families = [
-                Family(names.METRICS[metric], histograms=tuple(series.point() for series in by_labels.values()))
+                Family(METRICS[metric], histograms=tuple(series.point() for series in by_labels.values()))
                 for metric, by_labels in self._series.items()
             ]
         return sorted(families + self.numbers(), key=lambda family: family.metric.name)
@@ -176,4 +176,4 @@ class MetricStore:
             except Exception:  # noqa: BLE001 - a callback is others' code: its fault must not hide the other figures
                 self.gauge_failures += 1
                 _log.warning("the callback of %s failed", metric, exc_info=True)
-        return Family(names.METRICS[metric], numbers=tuple(points.values()))
+        return Family(METRICS[metric], numbers=tuple(points.values()))

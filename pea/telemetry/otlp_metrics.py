@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pea.telemetry import names
+from pea.telemetry.instruments import Instrument
 from pea.telemetry.metrics import Family, NumberPoint
 from pea.telemetry.series import Distribution
 
@@ -26,7 +26,7 @@ def breathe() -> None:
 
 
 def encode_metrics(
-    distributions: Iterable[tuple[names.Metric, Distribution]],
+    distributions: Iterable[tuple[Instrument, Distribution]],
     numbers: Sequence[Family],
     resource: Resource,
     scope: InstrumentationScope,
@@ -65,7 +65,7 @@ def encode_metrics(
 
 
 def _metrics(
-    distributions: Iterable[tuple[names.Metric, Distribution]],
+    distributions: Iterable[tuple[Instrument, Distribution]],
     numbers: Sequence[Family],
     start_ns: int,
     now_ns: int,

@@ -13,6 +13,7 @@ import msgspec
 
 from pea.store.genai import INVOKE_AGENT
 from pea.telemetry import names
+from pea.telemetry.instruments import METRICS
 from pea.telemetry.record import ERROR, SpanRecord
 
 SCOPE = "pea"
@@ -92,9 +93,7 @@ FAMILIES: Mapping[str, Family] = {
         ),
     )
 }
-_BY_WORD = {
-    names.METRICS[family.metric].span: family for family in FAMILIES.values() if names.METRICS[family.metric].span
-}
+_BY_WORD = {METRICS[family.metric].span: family for family in FAMILIES.values() if METRICS[family.metric].span}
 
 
 class Sorter:

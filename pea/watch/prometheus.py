@@ -14,7 +14,9 @@ import msgspec
 from pea.errors import ConfigError
 from pea.telemetry import names
 from pea.telemetry.exposition import prometheus_name
+from pea.telemetry.instruments import METRICS
 from pea.watch.families import FAMILIES, SERVICE
+from pea.watch.present import share
 from pea.watch.rule import Change, Rule, RuleSet
 from pea.watch.signals import Quantity, Signal, signal
 
@@ -133,11 +135,11 @@ def _burn(rule: Rule, watched: Signal) -> str:
     burn = rule.burn
     if burn is None:
         raise ConfigError("the rule has no objective")
+    budget = f"{1 - burn.objective:.6g}"  # divided by it, the value that is shown is how fast it burns
     pairs = []
     for pair in burn.windows:
-        bound = f"{pair.factor * (1 - burn.objective):.6g}"
-        sides = [f"{_bad_share(rule, watched, float(window))} > {bound}" for window in (pair.long, pair.short)]
-        pairs.append(f"({' and '.join(sides)})")
+        rates = [f"{_bad_share(rule, watched, float(window))} / {budget}" for window in (pair.long, pair.short)]
+        pairs.append(f"({' and '.join(f'{rate} > {pair.factor:g}' for rate in rates)})")
     return " or ".join(pairs)
 
 
@@ -191,7 +193,7 @@ def _attribute(watched: Signal, label: str) -> str:
         return "job"
     attribute = watched.labels.get(label, label)
     metric = FAMILIES[watched.family].metric if watched.family else watched.metric
-    known = names.METRICS.get(metric.partition(":")[0])
+    known = METRICS.get(metric.partition(":")[0])
     if known is not None and attribute not in known.labels:
         raise ConfigError(f"{metric} is not exported by {label}")
     return attribute
@@ -218,7 +220,7 @@ def _metric(watched: Signal) -> str:
 
 
 def _name(metric: str) -> str:
-    known = names.METRICS.get(metric)
+    known = METRICS.get(metric)
     return prometheus_name(metric, known.unit if known else "", known.instrument if known else "gauge")
 
 
@@ -244,16 +246,18 @@ def _duration(seconds: float) -> str:
 
 def _message(rule: Rule, watched: Signal, labels: Mapping[str, str]) -> str:
     shown = f"{{{{ $value | {_SHOWN[watched.unit]} }}}}" if watched.unit in _SHOWN else "{{ $value }}"
+    if rule.burn is not None:
+        shown = '{{ $value | printf "%.3g" }}x'
     bound = rule.above if rule.above is not None else rule.below
     words = {
-        "value": "{{ $value }}" if rule.burn else shown,
-        "burn": "{{ $value }}",
+        "value": shown,
+        "burn": shown,
         "before": "what it was",
         "threshold": bound.text if bound is not None else "",
         "window": _duration(float(rule.window)),
         "rule": rule.name,
         "severity": rule.severity,
-        "objective": f"{rule.burn.objective:.4%}" if rule.burn else "",
+        "objective": share(rule.burn.objective) if rule.burn is not None else "",
         "growth": "an unknown amount",
         "left": "an unknown time",
         **{label: f"{{{{ $labels.{name} }}}}" for label, name in labels.items()},

@@ -19,6 +19,7 @@ from pea.config import Seconds
 from pea.errors import ConfigError, did_you_mean
 from pea.store.series import SeriesStore
 from pea.telemetry import names
+from pea.telemetry.instruments import METRICS
 from pea.telemetry.record import ERROR, Origin, SpanRecord
 from pea.watch.alert import Alert, State
 from pea.watch.book import Change
@@ -179,7 +180,7 @@ def span(
 ) -> SpanRecord:
     """A span of a family that ends ``at_s`` after the beginning."""
     found = FAMILIES[family]
-    word = names.METRICS[found.metric].span
+    word = METRICS[found.metric].span
     about: dict[str, object] = {found.attribute(key): value for key, value in labels.items() if key != SERVICE}
     if found.hit:
         about[found.hit] = not failed

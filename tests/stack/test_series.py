@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pea.telemetry import names
+from pea.telemetry.instruments import METRICS
 from tests.stack.counts import COUNTED
 from tests.stack.load import other_program
 from tests.stack.programs import until
@@ -29,7 +29,7 @@ def test_label_sets_stay_bounded(stack: Stack) -> None:
 
 def test_no_raw_key_or_content_is_a_label(stack: Stack) -> None:
     """Labels are the registry's attributes, what Prometheus adds, and nothing else."""
-    known = {label.replace(".", "_") for metric in names.METRICS.values() for label in metric.labels}
+    known = {label.replace(".", "_") for metric in METRICS.values() for label in metric.labels}
     added = {"__name__", "job", "instance", "le", "otel_metric_overflow"}
     info = {"service_name", "service_version", "service_instance_id"}
     found = set(stack.api("labels", **{"match[]": '{job="pea"}'}))

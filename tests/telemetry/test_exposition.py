@@ -6,6 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from pea.telemetry import Telemetry, names
 from pea.telemetry.exposition import prometheus_name
+from pea.telemetry.instruments import METRICS
 from pea.telemetry.metrics import OVERFLOW
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0,text/plain;version=0.0.4;q=0.5"
@@ -67,7 +68,7 @@ def test_every_family_says_what_it_is(telemetry):
     """Help and type come from the registry."""
     families = {f.name: f for f in parse_text(telemetry.exposition()[0].decode())}
     assert families["pea_task_duration_seconds"].type == "histogram"
-    assert families["pea_task_duration_seconds"].documentation == names.METRICS[names.METRIC_TASK_DURATION].brief
+    assert families["pea_task_duration_seconds"].documentation == METRICS[names.METRIC_TASK_DURATION].brief
     assert families["process_cpu_utilization_ratio"].type == "gauge"
 
 

@@ -12,6 +12,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from pea.telemetry import names
+from pea.telemetry.instruments import METRICS
 from pea.telemetry.metrics import MetricStore
 from pea.telemetry.otlp_metrics import encode_metrics
 
@@ -89,7 +90,7 @@ def test_numbers_by_instrument_and_temporality(metric, kind, monotonic, temporal
     store.gauge(metric, lambda: True)
     found = _metrics(_encoded(store, temporality=temporality))[metric]
     assert found.WhichOneof("data") == kind
-    assert found.unit == names.METRICS[metric].unit
+    assert found.unit == METRICS[metric].unit
     assert getattr(found, kind).data_points[0].as_int == 1
     if kind == "sum":
         assert found.sum.is_monotonic == monotonic
