@@ -106,7 +106,11 @@ class Runtime:
         return self.started_s is not None
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:  # whatever keeps it from starting, the journal's lock and threads are not left behind
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
@@ -115,7 +119,10 @@ class Runtime:
         await self.close()
 
     async def start(self) -> None:
-        """Load the agents and start them side by side; one that fails is recorded and leaves the others running."""
+        """Load the agents and start them side by side; one that fails is recorded and leaves the others running.
+
+        Raises ConfigError for settings that cannot hold; `close` is due then too, which ``async with`` sees to.
+        """
         began = time.perf_counter()
         if self._owns_telemetry:
             self.telemetry.start()
@@ -123,7 +130,8 @@ class Runtime:
         self._dispatcher = Dispatcher(self.settings, self.directory, tracer, self.telemetry.provider.get_tracer)
         self._dispatcher.insights = self.insights
         self._scheduler = Scheduler(self.settings.runtime, self.directory, self._dispatcher, tracer)
-        agents = self._load() if self._given is None else self._given
+        with self.telemetry.monitor.excused():  # importing them is what the start is for
+            agents = self._load() if self._given is None else self._given
         added = [record for agent in self._with_replicas(agents) if (record := self._add(agent)) is not None]
         if self.settings.runtime.chaos:
             self._put_in_faults()

@@ -7,13 +7,14 @@ overdue by more than the threshold, the loop's thread is stuck inside one callba
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import msgspec
@@ -92,6 +93,17 @@ class LoopMonitor:
             self._timer.cancel()
             self._timer = None
         self._state.due = _NEVER
+
+    @contextlib.contextmanager
+    def excused(self) -> Iterator[None]:
+        """What holds the loop in here does so on purpose, as imports at the start do: it is neither lag nor a stall."""
+        watching = self._state.due != _NEVER
+        self._state.due = _NEVER
+        try:
+            yield
+        finally:
+            if watching:
+                self._state.due = time.perf_counter() + BEAT_S
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         lag, culprit = self._state.beat(time.perf_counter())

@@ -65,6 +65,23 @@ async def test_a_blocking_call_is_caught_by_its_stack(caplog):
     assert max(measured) == monitor.worst_s
 
 
+async def test_what_is_excused_is_neither_lag_nor_a_stall():
+    """What holds the loop on purpose is not looked at; what does so afterwards is."""
+    monitor = LoopMonitor(0.02, lambda _: None)
+    monitor.start()
+    await asyncio.sleep(0)
+    state = monitor._state
+    with monitor.excused():
+        assert not state.look(1e12, 0, tuple)
+        assert state.beat(1e9) == (0.0, None)
+        state.due = float("inf")
+    assert state.look(state.due + 0.03, 0, tuple)
+    monitor.stop()
+    with monitor.excused():
+        pass
+    assert not state.look(1e12, 0, tuple)
+
+
 async def test_culprits_are_bounded():
     """Only the last ones are kept."""
     monitor = LoopMonitor(0.02, lambda _: None)
