@@ -9,13 +9,14 @@ from datetime import date, timedelta
 from pea import InputError, MissingExtra
 from pea.agents._culture_views import BridgeDay, Holiday
 
-MAX_DAYS = 800
 _SATURDAY_SUNDAY = frozenset({5, 6})
 
 
 @functools.lru_cache(maxsize=512)
 def weekend(country: str) -> frozenset[int]:
     """The days of rest, Monday is 0, by CLDR's weekData; Saturday and Sunday where it knows nothing."""
+    if not country:
+        return _SATURDAY_SUNDAY
     try:
         from babel import Locale, UnknownLocaleError
     except ImportError as error:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from pea import InputError
+from pea.agents._culture_days import day_off
 from pea.workspace.contacts import Contact
 from pea.workspace.places import find
+from pea.workspace.zones import by_name, name_of
 
 OPENS, CLOSES = time(9), time(17)
-# Days off by country, Monday is 0: the Unicode CLDR's weekData, checked against Babel 2.18; all others rest on 5, 6.
-_WEEKENDS = {
-    **dict.fromkeys(("BH", "DZ", "EG", "IL", "IQ", "JO", "KW"), frozenset({4, 5})),
-    **dict.fromkeys(("LY", "OM", "QA", "SA", "SD", "SY", "YE"), frozenset({4, 5})),
-    "AF": frozenset({3, 4}),
-    "IR": frozenset({4}),
-    "IN": frozenset({6}),
-    "UG": frozenset({6}),
-}
-_SATURDAY_SUNDAY = frozenset({5, 6})
 
 Clock = Annotated[str, msgspec.Meta(pattern=r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$", examples=["09:00"])]
 
@@ -88,10 +79,10 @@ def diary_of(
     """A person's diary; ``zone`` and ``country`` are the user's. Raises InputError for a zone that does not exist."""
     who = person.name or (contact.name if contact is not None else "") or person.email or "somebody"
     place = find(contact.address) if contact is not None and contact.address else None
-    stated = person.zone or (contact.zone if contact is not None else "")
-    if person.zone and not known_zone(person.zone):
+    stated = name_of(by_name(person.zone or (contact.zone if contact is not None else "")))
+    if person.zone and not stated:
         raise InputError(f"{person.zone!r} is not a time zone", where="people", fix="write for example Europe/Berlin")
-    if not known_zone(stated):
+    if not stated:
         stated = place.zone if place is not None else ""
     guessed = "" if stated else f"{who}'s time zone is not known: yours is taken"
     opens, closes = (time.fromisoformat(text.zfill(5)) for text in (person.opens, person.closes))
@@ -110,38 +101,6 @@ def diary_of(
         guessed,
         person.optional,
     )
-
-
-@functools.lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def known_zone(name: str) -> bool:
-    """Whether this machine has a time zone of that name."""
-    return name in _zones()
-
-
-@functools.lru_cache(maxsize=4_096)
-def day_off(day: date, country: str) -> str:
-    """Why nobody works on a day in a country (ISO code; empty: not known): ``a Sunday``, ``Ascension Day``."""
-    if day.weekday() in _WEEKENDS.get(country, _SATURDAY_SUNDAY):
-        return f"a {day:%A}"
-    return _public_holidays(country, day.year).get(day, "")
-
-
-@functools.lru_cache(maxsize=256)
-def _public_holidays(country: str, year: int) -> dict[date, str]:
-    if not country:
-        return {}
-    try:
-        import holidays
-    except ImportError:  # without the extra, holidays are only those that stand in the calendars
-        return {}
-    try:
-        return dict(holidays.country_holidays(country, years=year, language="en_US"))
-    except NotImplementedError:  # a country it does not know
-        return {}
 
 
 def working_windows(diary: Diary, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pea.agents._hours import Diary, day_off
+from pea.agents._culture_days import day_off
+from pea.agents._hours import Diary
 from pea.agents._slots import slots_of
 from tests.agents.test_calendar import event, running
 
