@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 import time
@@ -9,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,12 +22,16 @@ from pea.workspace.files import MAX_FILE_BYTES, Changes, Done, Folder, SourceRep
 from pea.workspace.files_cache import ReadCache
 from pea.workspace.files_report import REFUSALS_SHOWN, Complaints, Refusal
 
+if TYPE_CHECKING:
+    from pea.workspace.recurrence import Prepared
+
 __all__ = ["Attendee", "Calendars", "Days", "Event", "Response"]
 
 SUFFIXES = (".ics", ".ical", ".ifb", ".vcs")
 MAX_DAYS = 400
 MAX_EVENTS = 20_000
 WINDOWS_KEPT = 32
+SERIES_KEPT = 1_000  # as they were parsed, some 10 kB each: other days of the same calendars need no more of it
 
 
 # dateutil's rules keep a lock of their own while they are iterated and leave it held when two threads share a time
@@ -46,8 +51,8 @@ class Days(msgspec.Struct, frozen=True):
     whole: bool = True
 
 
-class _Placed(NamedTuple):
-    """A series with the calendars and file its components come from."""
+class _Placed(msgspec.Struct, frozen=True, eq=False):
+    """A series with the calendars and file its components come from; itself alone is equal to it."""
 
     series: Series
     components: tuple[tuple[Component, Part], ...]
@@ -73,6 +78,7 @@ class Calendars:
         self._clock = clock
         self._lock = threading.Lock()
         self._placed: tuple[_Placed, ...] = ()
+        self._prepared = _remembering()
         self._twice = Complaints()
         self._windows: OrderedDict[tuple[datetime, datetime, str], Days] = OrderedDict()
 
@@ -82,7 +88,7 @@ class Calendars:
         if changes:
             placed, twice = _merged(self._folder.items)
             with self._lock:
-                self._placed, self._twice = placed, twice
+                self._placed, self._twice, self._prepared = placed, twice, _remembering()
                 self._windows.clear()
         return changes
 
@@ -116,8 +122,8 @@ class Calendars:
             known = self._known(key)  # who had the lock before may have worked out the same days
             if known is not None:
                 return known
-            placed = self._placed
-            days = _worked_out(placed, start, end, zone, lambda: until is not None and self._clock() >= until)
+            placed, prepared = self._placed, self._prepared
+            days = _worked_out(placed, prepared, start, end, zone, lambda: until is not None and self._clock() >= until)
         with self._lock:
             if days.whole and placed is self._placed:
                 self._windows[key] = days
@@ -135,8 +141,24 @@ class Calendars:
             return known
 
 
+def _remembering() -> Callable[[_Placed], Prepared]:
+    """What parses a series, and remembers those that were asked for last."""
+
+    def prepared(one: _Placed) -> Prepared:
+        from pea.workspace.recurrence import prepare
+
+        return prepare(one.components)
+
+    return functools.lru_cache(SERIES_KEPT)(prepared)
+
+
 def _worked_out(
-    placed: Iterable[_Placed], start: datetime, end: datetime, zone: tzinfo, late: Callable[[], bool]
+    placed: Iterable[_Placed],
+    prepared: Callable[[_Placed], Prepared],
+    start: datetime,
+    end: datetime,
+    zone: tzinfo,
+    late: Callable[[], bool],
 ) -> Days:
     """Expand every series that can touch the days, until it is ``late``."""
     try:
@@ -154,7 +176,7 @@ def _worked_out(
         if late() or len(events) >= MAX_EVENTS:
             left += 1
             continue
-        expansion = expand(one.components, start, end)
+        expansion = expand(prepared(one), start, end)
         recurring = len(one.components) > 1 or any(
             line.startswith(("RRULE", "RDATE")) for c, _ in one.components for line in c.text.split("\r\n")
         )

@@ -7,7 +7,7 @@ may cost, and falls back to the plain dates of an event when its rule makes no s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
@@ -41,6 +41,13 @@ class Occurrence(NamedTuple):
     part: Part
 
 
+class Prepared(NamedTuple):
+    """The components of one series as icalendar reads them, to be expanded for any days; nobody changes them."""
+
+    events: tuple[tuple[Properties, Part], ...]
+    notes: tuple[str, ...]
+
+
 class Expansion(NamedTuple):
     """The occurrences of a series, and what had to be guessed or left out."""
 
@@ -48,38 +55,39 @@ class Expansion(NamedTuple):
     notes: list[str]
 
 
-def expand(components: Sequence[tuple[Component, Part]], start: datetime, end: datetime) -> Expansion:
-    """The occurrences of one series that may touch [start, end), both aware; the caller trims to the exact hour.
-
-    Never raises for what the series contains: a component that makes no sense is left out with a note, a rule that
-    cannot be worked out leaves the plain dates of its event.
-    """
-    notes: list[str] = []
-    events = _prepared_all(components, notes)
-    lo, hi = _widened(start, -SLACK), _widened(end, SLACK)
-    try:
-        return Expansion(_expanded(events, lo, hi), notes)
-    except Exception as error:  # noqa: BLE001 - as above: a rule can fail in many ways inside dateutil
-        notes.append(f"its repetition cannot be worked out, only its plain dates are used: {plain_reason(error)}")
-    plain: list[Occurrence] = []
-    for event, part in _prepared_all(components, []):
-        for name in ("RRULE", "RDATE", "EXDATE", "RECURRENCE-ID"):
-            event.pop(name, None)
-        try:
-            plain += _expanded([(event, part)], lo, hi)
-        except Exception as error:  # noqa: BLE001 - as above
-            notes.append(f"it was left out: {plain_reason(error)}")
-    return Expansion(plain, notes)
-
-
-def _prepared_all(components: Sequence[tuple[Component, Part]], notes: list[str]) -> list[tuple[Properties, Part]]:
+def prepare(components: Iterable[tuple[Component, Part]]) -> Prepared:
+    """Read the components of one series; one that makes no sense is left out with a note."""
     events: list[tuple[Properties, Part]] = []
+    notes: list[str] = []
     for component, part in components:
         try:
             events.append((prepared(component, part, notes), part))
         except Exception as error:  # noqa: BLE001 - untrusted text in icalendar's hands: any error is about this event
             notes.append(f"it was left out: {plain_reason(error)}")
-    return events
+    return Prepared(tuple(events), tuple(notes))
+
+
+def expand(series: Prepared, start: datetime, end: datetime) -> Expansion:
+    """The occurrences of one series that may touch [start, end), both aware; the caller trims to the exact hour.
+
+    Never raises for what the series contains: a rule that cannot be worked out leaves the plain dates of its event.
+    """
+    notes = list(series.notes)
+    lo, hi = _widened(start, -SLACK), _widened(end, SLACK)
+    try:
+        return Expansion(_expanded(series.events, lo, hi), notes)
+    except Exception as error:  # noqa: BLE001 - a rule of untrusted text can fail in many ways inside dateutil
+        notes.append(f"its repetition cannot be worked out, only its plain dates are used: {plain_reason(error)}")
+    plain: list[Occurrence] = []
+    for event, part in series.events:
+        once = event.copy()
+        for name in ("RRULE", "RDATE", "EXDATE", "RECURRENCE-ID"):
+            once.pop(name, None)
+        try:
+            plain += _expanded([(once, part)], lo, hi)
+        except Exception as error:  # noqa: BLE001 - as above
+            notes.append(f"it was left out: {plain_reason(error)}")
+    return Expansion(plain, notes)
 
 
 def _expanded(events: Sequence[tuple[Properties, Part]], lo: datetime, hi: datetime) -> list[Occurrence]:
@@ -88,7 +96,8 @@ def _expanded(events: Sequence[tuple[Properties, Part]], lo: datetime, hi: datet
     parts = {id(part): part for _, part in events}
     calendar = icalendar.Calendar()
     ranged = any("RANGE" in event["RECURRENCE-ID"].params for event, _ in events if "RECURRENCE-ID" in event)
-    for event, part in events:
+    for given, part in events:
+        event = given.copy()
         if not ranged:
             _forward(event, lo)
         event["X-PEA-PART"] = icalendar.vText(str(id(part)))
@@ -156,9 +165,10 @@ def _forward(event: Properties, lo: datetime) -> None:
     shift = timedelta(seconds=steps * step)
     if not isinstance(start, datetime) and unit < _UNITS["DAILY"]:
         return  # an all-day event by the hour: left to fail as it is
-    event["DTSTART"].dt = start + shift
+    # New values: those there are belong to the series as it was prepared.
+    event["DTSTART"] = icalendar.vDDDTypes(start + shift)
     if "DTEND" in event:
-        event["DTEND"].dt += shift
+        event["DTEND"] = icalendar.vDDDTypes(event["DTEND"].dt + shift)
 
 
 def _length(event: Properties, start: date) -> timedelta:

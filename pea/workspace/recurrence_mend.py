@@ -6,7 +6,7 @@ Each mend leaves a note. What cannot be read is taken out, so that the library m
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
@@ -17,7 +17,7 @@ from pea.workspace.files_report import Unreadable
 from pea.workspace.zones import resolve
 
 # An icalendar.Event, whose values' types are a union of thirty that no caller can tell apart.
-Properties = MutableMapping[str, Any]
+Properties = dict[str, Any]
 
 _EMPTY_PARAMETER = re.compile(r"^([A-Z-]+);(?=;)", re.MULTILINE)
 _RULE = re.compile(r"^(?:RRULE|EXRULE):[^\r\n]*", re.MULTILINE)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pea.workspace import recurrence
 from pea.workspace.calendars_ics import Component, Part
-from pea.workspace.recurrence import expand
+from pea.workspace.recurrence import expand, prepare
 
 PART = Part("", "", "", {}, ())
 ZONES = ("Z", ";TZID=Europe/Berlin", ";TZID=America/New_York", "floating")
@@ -40,13 +40,13 @@ def test_starting_an_old_rule_nearer_changes_nothing(zone, start, frequency, int
     """A series carried forward to the days asked for happens exactly when the whole series would."""
     rule = f"FREQ={frequency};INTERVAL={interval}"
     low = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(days=offset)
-    components = [(component(zone, start, rule), PART)]
+    series = prepare([(component(zone, start, rule), PART)])
     before = recurrence._FORWARD_AFTER
     try:
         recurrence._FORWARD_AFTER = 10
-        near = expand(components, low, low + timedelta(days=30))
+        near = expand(series, low, low + timedelta(days=30))
         recurrence._FORWARD_AFTER = 10**9
-        whole = expand(components, low, low + timedelta(days=30))
+        whole = expand(series, low, low + timedelta(days=30))
     finally:
         recurrence._FORWARD_AFTER = before
     floor = low.replace(tzinfo=None) - timedelta(days=1)
@@ -59,5 +59,19 @@ def test_starting_an_old_rule_nearer_changes_nothing(zone, start, frequency, int
 def test_no_rule_can_raise(rule):
     """Whatever stands in a rule, the event is there or left out with a note."""
     low = datetime(2026, 5, 1, tzinfo=UTC)
-    found = expand([(component("Z", datetime(2026, 5, 12, tzinfo=UTC), rule), PART)], low, low + timedelta(days=31))
+    series = prepare([(component("Z", datetime(2026, 5, 12, tzinfo=UTC), rule), PART)])
+    found = expand(series, low, low + timedelta(days=31))
     assert found.occurrences or found.notes
+
+
+def test_a_series_is_prepared_once_for_any_days():
+    """Looking at some days, near or far, or failing at it, leaves the prepared series as it was for others."""
+    weekly = [(component(";TZID=Europe/Berlin", datetime(2012, 1, 3, 9), "FREQ=WEEKLY"), PART)]  # noqa: DTZ001
+    broken = [(component("Z", datetime(2026, 5, 12, tzinfo=UTC), "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"), PART)]
+    for components in (weekly, broken):
+        series = prepare(components)
+        for year in (2026, 2013, 2026, 2012):
+            low = datetime(year, 5, 1, tzinfo=UTC)
+            kept, fresh = (expand(one, low, low + timedelta(days=30)) for one in (series, prepare(components)))
+            assert [o.start for o in kept.occurrences] == [o.start for o in fresh.occurrences]
+            assert kept.notes == fresh.notes
