@@ -1,12 +1,38 @@
-"""What the tests of the stack counted stands in the run's last lines, also when they ran in several processes."""
+"""For all tests: where PEA_REQUIRE_SERVICES is set a skip is a failure, and what was counted is said at the end."""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Generator
+from typing import Any, TypeVar
 
 import pytest
 
+from tests.absent import ALLOWED
 from tests.stack.counts import COUNTED
+
+R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that is skipped, for any reason but those of `tests.absent`, fails where all should be there."""
+    return _required((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """So does a module that is skipped as a whole."""
+    return _required((yield))
+
+
+def _required(report: R) -> R:
+    if report.skipped and os.environ.get("PEA_REQUIRE_SERVICES") and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if reason not in ALLOWED:
+            report.outcome = "failed"
+            report.longrepr = f"skipped, though PEA_REQUIRE_SERVICES is set: {reason}"
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

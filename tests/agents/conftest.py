@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.absent import NO_DATA
 from tests.agents.office import PUBLIC, public_workspace
 
 
@@ -13,7 +14,7 @@ from tests.agents.office import PUBLIC, public_workspace
 def public(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The public mails and documents as a workspace."""
     if not PUBLIC.is_dir():
-        pytest.skip("the public test files are not on this machine")
+        pytest.skip(NO_DATA)
     return public_workspace(tmp_path_factory.mktemp("public"))
 
 

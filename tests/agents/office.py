@@ -9,10 +9,11 @@ from typing import Any
 
 from pea import Agent, Runtime
 from pea.config import load
+from tests.absent import DATA
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "examples" / "workspace"
-PUBLIC = ROOT / "../shared/data/files"
+PUBLIC = DATA / "files"
 MAIL = {".eml", ".mbox"}
 
 

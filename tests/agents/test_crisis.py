@@ -23,6 +23,7 @@ from pea.agents.crisis import Crisis
 from pea.config import load
 from pea.workspace.files import Unreadable
 from pea.workspace.playbooks import Shelf, minutes, parse, shipped
+from tests.absent import needs
 from tests.agents.office import PUBLIC, SAMPLE
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -271,7 +272,7 @@ async def test_a_task_is_critical_by_itself(tmp_path: Path) -> None:
             assert found.declared.priority == "critical"
 
 
-@pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public test files are not on this machine")
+@needs(PUBLIC)
 def test_public_mails_as_reports(tmp_path: Path) -> None:
     """The text of each public mail as a report: all are assessed, and ordinary ones are mostly no crisis."""
     reports = [path.read_text("utf-8", "replace")[:5_000] for path in sorted(PUBLIC.glob("erp/*.txt"))]

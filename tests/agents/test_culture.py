@@ -23,6 +23,7 @@ from pea.workspace.calendars import Calendars
 from pea.workspace.contacts import Contact
 from pea.workspace.customs import own, shipped
 from pea.workspace.files import Unreadable
+from tests.absent import needs
 from tests.agents.office import PUBLIC, SAMPLE, ask
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -235,7 +236,7 @@ async def test_check_on_the_sample_fortnight(kept: Path) -> None:
     assert told.checked == told.meetings > 20
 
 
-@pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public test files are not on this machine")
+@needs(PUBLIC)
 async def test_public_calendars(tmp_path: Path) -> None:
     """158 calendars nobody wrote for PEA: every meeting with guests in a month is checked or its guests are named."""
     import shutil

@@ -16,6 +16,7 @@ from pea.agents.documents import Documents
 from pea.agents.orchestrator import Orchestrator
 from pea.agents.travel import Travel
 from pea.config import load
+from tests.absent import NO_DATA
 from tests.agents.office import PUBLIC, public_workspace
 
 
@@ -23,7 +24,7 @@ from tests.agents.office import PUBLIC, public_workspace
 def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All public files sorted into one workspace."""
     if not PUBLIC.is_dir():
-        pytest.skip("the public test files are not on this machine")
+        pytest.skip(NO_DATA)
     folder = public_workspace(tmp_path_factory.mktemp("office"))
     for path in PUBLIC.glob("icalendar/*.ics"):
         shutil.copy(path, folder / "calendars")

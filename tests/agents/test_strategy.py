@@ -25,6 +25,7 @@ from pea.config import load
 from pea.workspace.calendars import Attendee
 from pea.workspace.files import Unreadable
 from pea.workspace.goals import Goal, Goals, read_goals
+from tests.absent import needs
 from tests.agents.office import PUBLIC, SAMPLE
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -180,7 +181,7 @@ def test_without_goals_it_says_what_to_write(tmp_path: Path) -> None:
         ask(tmp_path, tmp_path / "state", "strategy.review")
 
 
-@pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public test files are not on this machine")
+@needs(PUBLIC)
 def test_public_calendars(tmp_path: Path) -> None:
     """158 calendars nobody wrote for PEA: every hour of a year goes to a goal or to none."""
     import shutil

@@ -18,6 +18,7 @@ from pea.agents._wellness_load import Hours, Meeting, chains_of, day_load, gaps,
 from pea.agents.calendar import Calendar
 from pea.agents.wellness import Wellness
 from pea.config import load
+from tests.absent import needs
 from tests.agents.office import PUBLIC, SAMPLE
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -186,7 +187,7 @@ def test_hours_that_close_before_they_open_are_refused(call: Any) -> None:
         call("wellness.week", opens="18:00", closes="09:00")
 
 
-@pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public test files are not on this machine")
+@needs(PUBLIC)
 def test_public_calendars(tmp_path: Path) -> None:
     """158 calendars nobody wrote for PEA: every week of twelve years can be told, and minutes stay within a day."""
     import shutil

@@ -13,9 +13,10 @@ import pytest
 from pea import Runtime
 from pea.agents._briefing import Briefing
 from pea.config import load
+from tests.absent import DATA, needs
 
-PUBLIC = Path(__file__).parents[2] / "../shared/data/files"
-pytestmark = pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public test files are not on this machine")
+PUBLIC = DATA / "files"
+pytestmark = needs(PUBLIC)
 MAIL = {".eml", ".mbox"}
 
 

@@ -24,6 +24,7 @@ from opentelemetry.sdk.resources import Resource
 from dashboards.queries import metric
 from pea.config import KeeperSettings
 from pea.telemetry import names
+from tests.absent import NO_PACKAGE
 from tests.stack import programs
 from tests.stack.counts import COUNTED
 from tests.stack.programs import ROOT, Program, fetch, free_port, until
@@ -100,7 +101,7 @@ def test_addresses_of_the_stack_fit_together() -> None:
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """PEA → Collector → Jaeger, and Prometheus that scrapes the Collector; the addresses by name."""
     if COLLECTOR is None or JAEGER is None or shutil.which("prometheus") is None:
-        pytest.skip("no Collector and Jaeger on this machine: Debian has no package of them")
+        pytest.skip(NO_PACKAGE)
     folder = tmp_path_factory.mktemp("chain")
     port = {number: str(free_port()) for number in PORTS}
     at = {
@@ -152,7 +153,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 def test_configuration_is_valid(name: str) -> None:
     """The Collector's own check takes it."""
     if COLLECTOR is None:
-        pytest.skip("no Collector on this machine: Debian has no package of it")
+        pytest.skip(NO_PACKAGE)
     program = JAEGER if name == "jaeger" and JAEGER else COLLECTOR
     done = subprocess.run(
         [program, "validate", "--config", f"otel/{name}.yaml"], cwd=ROOT, capture_output=True, text=True, check=False

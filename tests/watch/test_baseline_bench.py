@@ -11,9 +11,9 @@ from pea.bench.baseline_normal import KINDS
 from pea.bench.baseline_score import LOW_FN, LOW_FP, PROFILES, STANDARD, Profile, Series, best, scaled, steps, totals
 from pea.bench.baseline_sets import CLOUD, read_cloud, read_nab
 from pea.errors import ConfigError
+from tests.absent import DATA, needs
 
-DATA = Path(__file__).parents[2] / "../shared/data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the labelled sets are not here")
+needs_data = needs(DATA)
 
 
 def series(windows: tuple[tuple[int, int], ...] = ((500, 599),), points: int = 1000) -> Series:

@@ -8,14 +8,13 @@ import pytest
 
 from pea.bench import cause as bench
 from pea.errors import ConfigError
-
-DATA = Path(__file__).parents[2] / "../shared/data"
+from tests.absent import DATA, NO_DATA
 
 
 @pytest.fixture
 def public() -> Path:
     if not (DATA / bench.SET).is_dir():
-        pytest.skip("the public traces are not here")
+        pytest.skip(NO_DATA)
     return DATA
 
 

@@ -1,14 +1,14 @@
 """Growth: leaks are found, and what only looks like one is not called one."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pea.watch.growth import Values, growth, mann_kendall, sen_slope
+from tests.absent import DATA, needs
 
-RECORDINGS = Path(__file__).parents[3] / "shared/data/cloud-monitoring/rss_recordings.npz"
+RECORDINGS = DATA / "cloud-monitoring" / "rss_recordings.npz"
 DAY = np.arange(8_640)  # ten-second samples
 SIZE = 180  # half an hour
 
@@ -66,7 +66,7 @@ def test_statistics_have_their_textbook_values() -> None:
     assert sen_slope(np.array([0.0, 2, 4, 600, 8, 10])) == pytest.approx(2.0)
 
 
-@pytest.mark.skipif(not RECORDINGS.exists(), reason="the recordings are not here")
+@needs(RECORDINGS)
 def test_recorded_processes_are_told_apart() -> None:
     """Real processes: every leak is found, and no other is called one; a filling cache needs its bytes accounted."""
     data = np.load(RECORDINGS)

@@ -13,8 +13,9 @@ import pytest
 import recurring_ical_events
 
 from pea.workspace.calendars import Calendars, Days
+from tests.absent import DATA, needs
 
-FOLDER = Path(__file__).parents[2] / "../shared/data/files/icalendar"
+FOLDER = DATA / "files" / "icalendar"
 FILES = sorted(FOLDER.glob("*.ics"))
 BERLIN = ZoneInfo("Europe/Berlin")
 YEARS = range(1995, 2031)
@@ -28,7 +29,7 @@ DIFFERENT = {
     "x-example.ics": "all-day events that end on the day they begin last that day",
 }
 
-pytestmark = pytest.mark.skipif(not FILES, reason=f"no public calendars in {FOLDER}")
+pytestmark = needs(FOLDER)
 
 
 def read(path: Path, workspace: Path) -> tuple[Calendars, list[Days]]:

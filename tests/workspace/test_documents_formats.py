@@ -18,6 +18,7 @@ from pea.workspace.documents import parse_document, read_document
 from pea.workspace.files import Unreadable
 from pea.workspace.text import decode, html, passages, pdf
 from pea.workspace.text.docx import check_archive
+from tests.absent import DATA, NO_DATA
 
 
 def places(data: bytes, name: str) -> list[tuple[str, str]]:
@@ -169,9 +170,9 @@ def test_pdfs_that_cannot_be_read_say_why() -> None:
 
 def test_a_pdf_that_takes_too_long_is_read_in_part() -> None:
     """Time is looked at before each page and each drawing operator."""
-    path = Path(__file__).parents[2] / "../shared/data/files/tika/testPDF_bookmarks.pdf"
+    path = DATA / "files/tika/testPDF_bookmarks.pdf"
     if not path.exists():
-        pytest.skip("public files are not here")
+        pytest.skip(NO_DATA)
     ticks = count()
     found = pdf.read(path.read_bytes(), max_seconds=12, clock=lambda: next(ticks))
     assert any("it took too long" in note for note in found.notes)

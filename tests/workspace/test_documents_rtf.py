@@ -2,16 +2,15 @@ r"""RTF gives its paragraphs in whatever code page they were written, and nothin
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pea.workspace.documents import parse_document, read_document
 from pea.workspace.files import Unreadable
+from tests.absent import DATA, needs
 
-FILES = Path(__file__).parents[2] / "../shared/data/files/tika"
+FILES = DATA / "files" / "tika"
 
 
 def paragraphs(body: bytes) -> list[str]:
@@ -70,7 +69,7 @@ def test_any_tokens_are_read_or_refused(tokens: list[bytes]) -> None:
     assert reason in ("", "it holds no text")
 
 
-@pytest.mark.skipif(not FILES.is_dir(), reason="public files are not here")
+@needs(FILES)
 @pytest.mark.parametrize(
     ("name", "fragment"),
     [

@@ -10,8 +10,9 @@ import pytest
 
 from pea.workspace import documents_store
 from pea.workspace.documents_store import DocumentStore
+from tests.absent import DATA, needs
 
-FILES = Path(__file__).parents[2] / "../shared/data/files/tika"
+FILES = DATA / "files" / "tika"
 
 
 def write(root: Path, name: str, text: str) -> None:
@@ -70,7 +71,7 @@ def test_a_damaged_index_heals(tmp_path: Path, store: DocumentStore) -> None:
     assert store.trouble
 
 
-@pytest.mark.skipif(not FILES.is_dir(), reason="public files are not here")
+@needs(FILES)
 def test_public_files_are_read_or_refused_by_name(tmp_path: Path) -> None:
     """Of 177 public documents 101 give text; each of the others is refused with its reason."""
     (tmp_path / "documents").mkdir()
@@ -88,7 +89,7 @@ def test_public_files_are_read_or_refused_by_name(tmp_path: Path) -> None:
     assert not any("malformed (KeyError" in reason or "AttributeError" in reason for reason in reasons)
 
 
-@pytest.mark.skipif(not FILES.is_dir(), reason="public files are not here")
+@needs(FILES)
 @pytest.mark.parametrize(
     ("name", "title", "fragment", "place"),
     [
@@ -120,7 +121,7 @@ def test_known_answers(tmp_path: Path, name: str, title: str, fragment: str, pla
     assert place in {p.place.partition(" under")[0] for p in document.passages if fragment in p.text}
 
 
-@pytest.mark.skipif(not FILES.is_dir(), reason="public files are not here")
+@needs(FILES)
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

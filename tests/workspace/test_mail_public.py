@@ -11,10 +11,11 @@ import pytest
 
 from pea.workspace.files import Unreadable
 from pea.workspace.mail import MailReader, MailStore, Message
+from tests.absent import DATA, needs
 
-FILES = Path(__file__).parents[2] / "../shared/data/files/tika"
+FILES = DATA / "files" / "tika"
 
-pytestmark = pytest.mark.skipif(not FILES.is_dir(), reason="public mail files are not here")
+pytestmark = needs(FILES)
 
 
 def is_mail(path: Path) -> bool:

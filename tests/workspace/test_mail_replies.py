@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pea.workspace.mail import fragments, split_body
+from tests.absent import DATA, needs
 
-FILES = Path(__file__).parents[2] / "../shared/data/files/erp"
+FILES = DATA / "files" / "erp"
 
-needs_files = pytest.mark.skipif(not FILES.is_dir(), reason="public mail files are not here")
+needs_files = needs(FILES)
 
 
 def text_of(name: str) -> str:
@@ -49,8 +50,6 @@ def test_keeps_what_is_said_between_quotes() -> None:
 @pytest.mark.parametrize("path", sorted(FILES.glob("*.txt")), ids=lambda path: path.stem)
 def test_every_public_file_has_a_reply(path: Path) -> None:
     """Each file's sender said something, and no quoted line is left in it."""
-    if path.stem == "LICENSE":
-        pytest.skip("no mail")
     reply = split_body(path.read_bytes().decode()).reply
     assert reply
     assert not any(line.startswith(">") for line in reply.split("\n"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.workspace.test_calendars_public import BERLIN, FILES, YEARS, plain, read
+from tests.absent import needs
+from tests.workspace.test_calendars_public import BERLIN, FILES, FOLDER, YEARS, plain, read
 
 PEERS = Path(__file__).parent / "peers"
 PERIODS = "libical leaves out RDATEs that are periods or dates; RFC 5545, 3.8.5.2 has them count"
@@ -91,13 +91,7 @@ ICAL_JS_REFUSES = {
     "rfc_7529.ics": "BYMONTH",
 }  # fmt: skip
 
-pytestmark = [pytest.mark.service, pytest.mark.skipif(not FILES, reason="the public calendars are not on this machine")]
-
-
-def missing(what: str) -> None:
-    if os.environ.get("PEA_REQUIRE_SERVICES"):
-        pytest.fail(what)
-    pytest.skip(what)
+pytestmark = [pytest.mark.service, needs(FOLDER)]
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +100,7 @@ def libical() -> dict[str, Any]:
     try:
         ctypes.CDLL("libical.so.3")
     except OSError:
-        missing("libical is not installed (Debian package libical3)")
+        pytest.skip("libical is not installed (Debian package libical3)")
     found: dict[str, Any] = {}
     for path in FILES:
         command = [sys.executable, "-S", str(PEERS / "libical.py"), str(path)]
@@ -119,7 +113,7 @@ def ical_js() -> dict[str, Any]:
     """Every file's starts by ical.js."""
     node = shutil.which("node")
     if node is None or not (PEERS / "node_modules" / "ical.js").is_dir():
-        missing("ical.js is not installed: npm install --no-package-lock --prefix tests/workspace/peers")
+        pytest.skip("ical.js is not installed: npm install --no-package-lock --prefix tests/workspace/peers")
     command = [str(node), str(PEERS / "expand.mjs"), *map(str, FILES)]
     answer: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return answer
