@@ -35,13 +35,9 @@ class Redaction:
         text = _MARK.sub(lambda found: f"[ {found[1]} ]", text)
         spans = [(one.start, one.start + one.length, one.kind) for one in find_sensitive(text)]
         for pattern, kind in ((_EMAIL, "EMAIL"), (_PHONE, "PHONE")):
-            for match in pattern.finditer(text):
-                if not any(start < match.end() and match.start() < end for start, end, _ in spans):
-                    spans.append((match.start(), match.end(), kind))
+            spans += [(*match.span(), kind) for match in pattern.finditer(text)]
         pieces, last = [], 0
-        for start, end, kind in sorted(spans):
-            if start < last:
-                continue
+        for start, end, kind in _apart(spans):
             pieces += [text[last:start], self._mark(text[start:end], kind)]
             last = end
         return "".join([*pieces, text[last:]])
@@ -65,3 +61,15 @@ class Redaction:
             known = f"{word}_{self._counts[word]}"
             self._marks[value], self._values[known] = known, value
         return f"[[{known}]]"
+
+
+def _apart(spans: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Spans in order; those that overlap are one, so that no part of any is left to be seen, of the longer one's kind."""
+    found: list[tuple[int, int, str]] = []
+    for start, end, kind in sorted(spans):
+        if found and start < found[-1][1]:
+            first, last, other = found[-1]
+            found[-1] = (first, max(last, end), kind if end - start > last - first else other)
+        else:
+            found.append((start, end, kind))
+    return found

@@ -89,7 +89,7 @@ async def exchange(
             if response.status != 200:
                 raise await _refusal(response, settings.url)
             if response.content_type == "application/json":
-                yield _piece(await response.content.read(int(settings.answer_size) + MAX_EVENT), settings.url)
+                yield _piece(await _whole(response, int(settings.answer_size) + MAX_EVENT), settings.url)
                 return
             async for data in _events(response.content, settings.url):
                 if data == b"[DONE]":
@@ -99,6 +99,16 @@ async def exchange(
         raise LlmFailed("the model was silent for too long", where=settings.url) from error
     except aiohttp.ClientError as error:
         raise LlmFailed(f"cannot be reached: {str(error) or type(error).__name__}", where=settings.url) from error
+
+
+async def _whole(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body, of which nothing beyond ``limit`` bytes is kept or waited for."""
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) >= limit:
+            break
+    return bytes(data[:limit])
 
 
 async def _events(content: aiohttp.StreamReader, where: str) -> AsyncIterator[bytes]:
@@ -123,7 +133,7 @@ async def _events(content: aiohttp.StreamReader, where: str) -> AsyncIterator[by
 def _piece(data: bytes, where: str) -> Piece:
     try:
         event = _DECODER.decode(data)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise LlmFailed(f"answers with what is no chat completion: {error}", where=where) from error
     if event.error is not None:
         raise LlmFailed(f"broke off: {str(event.error)[:MAX_ERROR]}", where=where)
@@ -139,9 +149,9 @@ def _piece(data: bytes, where: str) -> Piece:
 
 
 async def _refusal(response: aiohttp.ClientResponse, where: str) -> Exception:
-    text = (await response.content.read(MAX_ERROR)).decode("utf-8", "replace")
+    text = (await _whole(response, MAX_ERROR)).decode("utf-8", "replace")
     what = f"answered {response.status}: {' '.join(text.split())}"
     if response.status in REFUSED:
         return LlmRefused(what, where=where, fix="check llm.url, llm.model and llm.key")
     after = response.headers.get("Retry-After", "")
-    return RetryLater(what, float(after) if after.isdigit() else None, where)
+    return RetryLater(what, float(after) if after.isascii() and after.isdigit() else None, where)

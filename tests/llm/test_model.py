@@ -44,6 +44,9 @@ async def test_a_server_that_does_not_stream(make, server):
     answer = await make().complete(say("x"), purpose="draft")
     assert answer.text == "all at once"
     assert answer.output_tokens > 0  # estimated: the server did not count
+    whole["choices"][0]["message"]["content"] = "word " * 200_000  # more than is read at once
+    answer = await make(answer_size=Bytes(2_000_000)).complete(say("y"), purpose="draft")
+    assert len(answer.text) == 1_000_000
 
 
 async def test_the_span_is_that_of_the_genai_conventions(make, server, telemetry):
@@ -88,6 +91,12 @@ async def test_what_is_personal_never_leaves(make, server):
     assert "".join([piece async for piece in model.stream(say(PERSONAL), purpose="draft")]) == PERSONAL
 
 
+async def test_no_part_of_what_is_personal_is_left(make, server):
+    """What looks like two things at once is masked as far as either goes."""
+    await make().complete(say("ask 0170-1234567.anna@example.com"), purpose="draft")
+    assert server.requests[0]["messages"][1]["content"] == "ask [[EMAIL_1]]"
+
+
 async def test_marks_cannot_be_forged(make, server):
     """A text that contains a mark by itself is not turned into somebody's address by the answer."""
     server.script = ["[[EMAIL_1]] and [[EMAIL_9]]"]
@@ -109,10 +118,12 @@ async def test_masking_can_be_turned_off(make, server):
         lambda _: web.Response(status=429, text="slow down", headers={"Retry-After": "3"}),
         event("half an ans"),
         event("half") + b'data: {"error": {"message": "cuda out of memory"}}\n\n',
+        lambda _: web.Response(status=503, text="later", headers={"Retry-After": "\u00b2"}),
         b"data: not json\n\n",
+        b'data: {"id": "\xff"}\n\n',
         b"",
     ],
-    ids=["503", "429", "broken off", "error in the stream", "no json", "nothing"],
+    ids=["503", "429", "broken off", "error in the stream", "no number", "no json", "no text", "nothing"],
 )
 async def test_a_fault_is_tried_again(make, server, fault):
     """Once more, after a pause that the server may set; half an answer is never given as a whole one."""
