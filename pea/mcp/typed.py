@@ -10,6 +10,9 @@ import msgspec
 
 MAX_DEPTH = 6  # deeper parts of a schema are taken as they come; the server checks them
 MAX_FIELDS = 200
+MAX_UNION = (
+    12  # a schema may refer to itself in each part: what is worked out grows with this to the power of the depth
+)
 _PLAIN = {"string": str, "integer": int, "number": float, "boolean": bool, "null": type(None)}
 _BOUNDS = {
     "minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt", "minLength": "min_length",
@@ -31,7 +34,10 @@ def input_struct(title: str, schema: Mapping[str, Any]) -> type[msgspec.Struct]:
     made = msgspec.defstruct(re.sub(r"\W", "_", title), fields, kw_only=True, frozen=True, forbid_unknown_fields=True)
     try:
         msgspec.json.Decoder(made)
-    except TypeError:  # a union that msgspec cannot tell apart: the server will
+    except (
+        TypeError,
+        NotImplementedError,
+    ):  # a union that msgspec cannot tell apart, or larger numbers: the server will
         loose = [(one[0], Any, one[2]) for one in fields]
         made = msgspec.defstruct(made.__name__, loose, kw_only=True, frozen=True, forbid_unknown_fields=True)
     return made
@@ -48,7 +54,8 @@ def type_of(schema: Any, root: Mapping[str, Any], depth: int) -> Any:
         return Literal[tuple(values)] if values and all(type(one) in (str, int) for one in values) else Any
     for word in ("anyOf", "oneOf"):
         if word in schema:
-            return _union([type_of(one, root, depth - 1) for one in _list(schema[word])])
+            kinds = _list(schema[word])
+            return _union([type_of(one, root, depth - 1) for one in kinds]) if len(kinds) <= MAX_UNION else Any
     kind = schema.get("type")
     if isinstance(kind, list):
         return _union([type_of({**schema, "type": one}, root, depth - 1) for one in kind])
@@ -69,7 +76,10 @@ def _bounded(kind: Any, schema: Mapping[str, Any], words: tuple[str, ...]) -> An
         for word in words
         if isinstance(schema.get(word), int | float) and not isinstance(schema[word], bool)
     }
-    return Annotated[kind, msgspec.Meta(**bounds)] if bounds else kind
+    try:
+        return Annotated[kind, msgspec.Meta(**bounds)] if bounds else kind
+    except (TypeError, ValueError):  # a length of -1 or 2.0, a bound twice: the server checks it
+        return kind
 
 
 def _union(kinds: list[Any]) -> Any:
