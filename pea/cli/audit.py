@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -33,12 +34,13 @@ def command() -> None:
 @settings_options
 def listing(settings: Settings, limit: int, token: str | None, since: str | None, as_json: bool) -> None:
     """Show what was asked, by whom, and how it ended; the latest comes last."""
+    after = "" if since is None else _utc(since)
     found: deque[Record] = deque(maxlen=limit)
     broken = 0
     for _, _, record in records(_folder(settings)):
         if isinstance(record, str):
             broken += 1
-        elif (token is None or token in (record.token, record.name)) and (since is None or record.at >= since):
+        elif (token is None or token in (record.token, record.name)) and record.at >= after:
             found.append(record)
     if as_json:
         show_json([msgspec.to_builtins(record) for record in found])
@@ -65,6 +67,17 @@ def verify(settings: Settings, expect: str | None, as_json: bool) -> None:
     else:
         _judge(verdict)
     sys.exit(0 if verdict.intact else 1)
+
+
+def _utc(text: str) -> str:
+    """A time as the log has it; without a zone it is UTC, as the log is."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!a} is not like 2026-05-12 or 2026-05-12T07:30Z", param_hint="--since"
+        ) from None
+    return (at if at.tzinfo is None else at.astimezone(UTC).replace(tzinfo=None)).isoformat(timespec="milliseconds")
 
 
 def _folder(settings: Settings) -> Path:

@@ -118,6 +118,18 @@ def test_the_audit_log_is_listed_and_verified(run, tmp_path):
     assert run(audit.command, "verify", "--expect", "f" * 64).exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("since", "count"),
+    [("2026-05-12T07:30Z", 2), ("2026-05-12T09:30+02:00", 2), ("2026-05-12", 2), ("2026-05-12T07:30:01", 0)],
+)
+def test_the_log_since_a_time(run, tmp_path, since, count):
+    """Times of any zone, to the millisecond; what is no time is wrong use."""
+    _log(tmp_path)
+    found = json.loads(run(audit.command, "list", "--since", since, "--json").stdout)
+    assert sum(one["event"] == "request" for one in found) == count
+    assert run(audit.command, "list", "--since", "yesterday").exit_code == 2
+
+
 def test_a_changed_log_is_told_with_its_place(run, tmp_path):
     """File, line and what is wrong; exit code 1, of the list too."""
     path = audit_files(_log(tmp_path))[0]
