@@ -10,13 +10,14 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
 from pea.cli.client import Unreachable, address, request
+from pea.cli.doctor_access import tokens
 from pea.cli.doctor_finding import Finding, show
 from pea.cli.doctor_memory import memory
 from pea.cli.options import as_json, settings_options
@@ -44,7 +45,8 @@ def command(settings: Settings, stack: bool, urls: tuple[str, ...], as_json: boo
         from pea.cli.doctor_stack import examine
 
         sys.exit(show(asyncio.run(examine(urls)), as_json=as_json))
-    findings = [*_python(), *_extras(), *_workspace(settings), *_state(settings), *_service(settings), *_export()]
+    findings = [*_python(), *_extras(), *_workspace(settings), *_state(settings), *_service(settings)]
+    findings += [tokens(settings, datetime.now(UTC)), *_export()]
     findings += asyncio.run(_agents(settings))
     findings += asyncio.run(_accounts(settings))
     sys.exit(show(findings, as_json=as_json))

@@ -40,6 +40,7 @@ USUAL = {
     Kind.JAEGER: "http://127.0.0.1:16686",
     Kind.COLLECTOR: "http://127.0.0.1:13133",
 }
+NOT_READY = {"/problems/not_ready", "/problems/shutting_down"}
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -75,19 +76,17 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Web:
-    """Asks; an answer of whatever status is an answer, silence is None."""
+    """Asks; an answer of whatever status is an answer, silence is None. ``shown`` are headers by host and port."""
 
-    def __init__(self, session: aiohttp.ClientSession, tokens: Mapping[str, str]) -> None:
+    def __init__(self, session: aiohttp.ClientSession, shown: Mapping[str, Mapping[str, str]]) -> None:
         self._session = session
-        self._tokens = tokens
+        self._shown = shown
 
     async def get(self, url: str, **headers: str) -> Answer | None:
         """One GET."""
         import aiohttp
 
-        token = self._tokens.get(urlsplit(url).netloc)
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
+        headers |= self._shown.get(urlsplit(url).netloc, {})
         sent = time.time()
         try:
             async with self._session.get(url, headers=headers, allow_redirects=False) as response:
@@ -118,7 +117,7 @@ async def recognise(web: Web, url: str) -> Place:
     def found(kind: Kind, about: object = "") -> Place:
         return Place(base, kind, str(about or ""), skew_s)
 
-    if ready is not None and (ready.at("started_ms") is not None or ready.at("reasons") is not None):
+    if ready is not None and (ready.at("started_ms") is not None or ready.at("type") in NOT_READY):
         return found(Kind.PEA, "")
     if prometheus is not None and prometheus.at("data", "version"):
         return found(Kind.PROMETHEUS, prometheus.at("data", "version"))

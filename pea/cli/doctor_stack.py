@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import msgspec
 import yaml
 
+from pea.cli.credentials import credentials
 from pea.cli.doctor_finding import Finding
 from pea.cli.doctor_places import TIMEOUT_S, USUAL, Answer, Kind, Place, Web, recognise
 
@@ -48,8 +49,8 @@ async def examine(urls: Sequence[str]) -> list[Finding]:
         asked = dict.fromkeys(_with_scheme(url) for url in (urls or USUAL.values()))
         places = tuple(await asyncio.gather(*(recognise(open_web, url) for url in asked)))
         token = os.environ.get(GRAFANA_TOKEN, "")
-        secret = {place.netloc: token for place in places if place.kind is Kind.GRAFANA and token}
-        stack = Stack(Web(session, secret), places)
+        known = {Kind.GRAFANA: {"Authorization": f"Bearer {token}"} if token else {}, Kind.PEA: credentials().headers}
+        stack = Stack(Web(session, {place.netloc: known.get(place.kind, {}) for place in places}), places)
         findings = [_place(place, named=named) for place in places]
         if not stack.of(Kind.PEA):
             findings.append(Finding("PEA", "missing", "answers at none of the addresses", "start it: pea serve"))
@@ -91,8 +92,12 @@ async def _pea(stack: Stack) -> AsyncIterator[Finding]:
                 "see pea agents" if out else None,
             )
         else:
-            reasons = "; ".join(ready.at("reasons") or ["it does not answer"])
-            yield Finding("PEA agents", "missing", f"not ready: {reasons}", "wait for the start, or see its log")
+            reason = ready.at("detail") or "it does not answer"
+            yield Finding("PEA agents", "missing", f"not ready: {reason}", "wait for the start, or see its log")
+        if rules.status in {401, 403}:
+            fix = "set PEA_TOKEN to a token with scope read: pea tokens add --name doctor --scope read"
+            yield Finding("PEA access", "note", "does not say more without a token that may read", fix)
+            continue
         if rules.status == 200:
             yield Finding("PEA detector", "ok", "watches, by its own rules")
         else:

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from pea.cli import doctor
 from pea.cli.doctor_finding import Finding
 from pea.cli.doctor_stack import _shipped_boards, _shipped_rules, examine
+from pea.service.operation import Handler
 
 Answers = dict[str, Any]
 GRAFANA: Answers = {
@@ -58,6 +59,13 @@ async def serving(answers: Answers, **headers: str) -> AsyncIterator[str]:
             return web.json_response({"message": "no"}, status=found, headers=headers)
         return web.json_response(found, headers=headers)
 
+    async with at(answer) as url:
+        yield url
+
+
+@asynccontextmanager
+async def at(answer: Handler) -> AsyncIterator[str]:
+    """A server whose every path is this handler's."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app)
@@ -195,3 +203,39 @@ def test_addresses_without_stack_are_wrong_use() -> None:
     done = CliRunner().invoke(doctor.command, ["http://127.0.0.1:8080"])
     assert done.exit_code == 2
     assert "--stack URL" in done.output
+
+
+PEA: Answers = {"/readyz": {"status": "ready", "agents": 15, "unavailable": {}, "started_ms": 400.0}}
+
+
+@pytest.mark.parametrize("token", [None, "pea_x"])
+async def test_a_service_that_asks_for_tokens_is_shown_one(monkeypatch: pytest.MonkeyPatch, token: str | None) -> None:
+    """PEA_TOKEN goes with what PEA is asked; without it the doctor says that it needs one, and guesses nothing."""
+    monkeypatch.delenv("PEA_TOKEN_FILE", raising=False)
+    monkeypatch.delenv("PEA_TOKEN", raising=False)
+    if token is not None:
+        monkeypatch.setenv("PEA_TOKEN", token)
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/readyz":
+            return web.json_response(PEA["/readyz"])
+        known = request.headers.get("Authorization") == "Bearer pea_x"
+        return web.json_response({}, status=200 if known else 401)
+
+    async with at(answer) as url:
+        said = {one.what: one for one in await examine([url])}
+    assert said["PEA agents"].verdict == "ok"
+    assert ("PEA access" in said, "PEA detector" in said) == ((True, False) if token is None else (False, True))
+
+
+async def test_a_locked_service_that_starts_is_recognised() -> None:
+    """To a stranger it does not say what it waits for, but that it is not ready."""
+    problem = {"type": "/problems/not_ready", "detail": "it takes no tasks now"}
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response(problem if request.path == "/readyz" else {}, status=503)
+
+    async with at(answer) as url:
+        said = {one.what.replace(url, "place"): one for one in await examine([url])}
+    assert said["place"].detail == "PEA"
+    assert said["PEA agents"].detail == "not ready: it takes no tasks now"
