@@ -31,6 +31,7 @@ from pea.telemetry import ActiveSpan, names
 
 MOST_STEPS = 10_000  # of one task; idempotent ones beyond are run again after a crash
 MOST_DETAILS_BYTES = 64 << 10
+_AS_THEY_ARE = (bytes, bytearray, memoryview)  # times are not: MessagePack's own would come back in UTC
 HELD_BYTES = 1 << 20  # results of one task in memory, for another attempt within this process
 
 Call = Callable[[], Awaitable[Any]]
@@ -75,7 +76,7 @@ class Log:
         """Write how a step ended, unless it is idempotent and too large to be worth it."""
         state, limit = StepState.DONE, self._journal.settings.step_result
         try:
-            data = msgspec.msgpack.encode(result)
+            data = msgspec.msgpack.encode(msgspec.to_builtins(result, builtin_types=_AS_THEY_ARE))
         except (TypeError, ValueError, OverflowError, RecursionError):
             state, data = StepState.TOO_LARGE, b""
         idempotent = capability.declared.idempotent

@@ -7,8 +7,10 @@ import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -66,6 +68,19 @@ class Clerk(Agent):
         parts = await ctx.gather(a=ctx.call("clerk.read", what="a"), b=ctx.call("clerk.read", what="b"))
         paid = await ctx.call("clerk.pay")
         return [str(parts["a"].value), str(parts["b"].value), paid, await ctx.call("clerk.slow")]
+
+    @capability("clerk.when", idempotent=True, retries=0)
+    async def when(self, ctx: Context) -> dict[str, datetime]:
+        """Half past midnight in Berlin, which in UTC is another day."""
+        self.done["when"] += 1
+        return {"at": datetime(2026, 5, 12, 0, 30, tzinfo=ZoneInfo("Europe/Berlin"))}
+
+    @capability("clerk.date", idempotent=True, retries=0, timeout="60s")
+    async def date(self, ctx: Context) -> str:
+        """Says what time it was told, after something slow."""
+        told = await ctx.call("clerk.when")
+        await ctx.call("clerk.slow")
+        return str(told["at"].isoformat())
 
     @capability("clerk.careless", idempotent=True, retries=0, timeout="60s")
     async def careless(self, ctx: Context) -> str:

@@ -67,6 +67,18 @@ async def test_finished_steps_are_not_run_again(start: Fleet, tmp_path: Path) ->
         assert (ended.runs, ended.crashes) == (2, 1)
 
 
+async def test_a_kept_time_is_still_in_its_zone(start: Fleet, tmp_path: Path) -> None:
+    """A step that is answered from the journal says the same hour and day as the one that was run."""
+    async with start(tmp_path / "a", clerk := Clerk()) as runtime:
+        task = await at_the_gate(runtime, clerk, "clerk.date")
+        await on_disk(runtime)
+        left = crash(tmp_path / "a", tmp_path / "b")
+        clerk.gate.set()
+    async with start(left, later := Clerk()) as runtime:
+        assert result(await runtime.scheduler.wait(task.id)) == "2026-05-12T00:30:00+02:00"
+        assert later.done == {"slow": 1}
+
+
 async def test_step_that_is_not_idempotent_is_reported_not_repeated(start: Fleet, tmp_path: Path) -> None:
     """It had begun: the task fails with what is known, and nothing is paid twice."""
     async with start(tmp_path / "a", clerk := Clerk()) as runtime:
