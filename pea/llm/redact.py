@@ -64,7 +64,7 @@ class Redaction:
 
 
 def _apart(spans: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Spans in order; those that overlap are one, so that no part of any is left to be seen, of the longer one's kind."""
+    """Spans in order; those that overlap are one, of the longer one's kind, so that no part of any is left."""
     found: list[tuple[int, int, str]] = []
     for start, end, kind in sorted(spans):
         if found and start < found[-1][1]:

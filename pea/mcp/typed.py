@@ -10,9 +10,7 @@ import msgspec
 
 MAX_DEPTH = 6  # deeper parts of a schema are taken as they come; the server checks them
 MAX_FIELDS = 200
-MAX_UNION = (
-    12  # a schema may refer to itself in each part: what is worked out grows with this to the power of the depth
-)
+MAX_UNION = 12  # alternatives may refer to such alternatives: the work is this to the power of the depth
 _PLAIN = {"string": str, "integer": int, "number": float, "boolean": bool, "null": type(None)}
 _BOUNDS = {
     "minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt", "minLength": "min_length",
@@ -37,7 +35,7 @@ def input_struct(title: str, schema: Mapping[str, Any]) -> type[msgspec.Struct]:
     except (
         TypeError,
         NotImplementedError,
-    ):  # a union that msgspec cannot tell apart, or larger numbers: the server will
+    ):  # a union that cannot be told apart, a huge number: the server will
         loose = [(one[0], Any, one[2]) for one in fields]
         made = msgspec.defstruct(made.__name__, loose, kw_only=True, frozen=True, forbid_unknown_fields=True)
     return made
