@@ -6,6 +6,7 @@ from dashboards.board import Board, Choice
 from dashboards.panels import RED, YELLOW, Line, Panel, figure, over_time, spread, states
 from dashboards.queries import (
     AGENT,
+    FAILED,
     SCOPE,
     by,
     calls,
@@ -18,6 +19,7 @@ from dashboards.queries import (
     quantile,
     ratio,
 )
+from dashboards.shapes import p95, quantiles, rate
 from pea.telemetry import names
 
 CALL, STEP = names.METRIC_AGENT_CALL_DURATION, names.METRIC_STEP_DURATION
@@ -85,34 +87,29 @@ def _now() -> list[Panel]:
 
 def _red() -> list[Panel]:
     return [
-        over_time(
-            "Calls by capability",
-            "Attempts per second.",
-            "reqps",
-            Line(calls(CALL, CAPABILITY, AGENT), "{{pea_capability}}"),
-            stacked=True,
-        ),
-        over_time(
+        rate("Calls by capability", "Attempts per second.", CALL, CAPABILITY, AGENT),
+        rate(
             "Errors by type",
             "Failed attempts per second by the type of their error.",
-            "reqps",
-            Line(
-                calls(CALL, (NAME, names.ERROR_TYPE), 'error_type!=""', AGENT), "{{gen_ai_agent_name}}: {{error_type}}"
-            ),
-            stacked=True,
+            CALL,
+            (NAME, names.ERROR_TYPE),
+            FAILED,
+            AGENT,
         ),
-        over_time(
+        quantiles(
             "Duration",
             "Quantiles of how long attempts took. Each point is one call: it opens its trace.",
-            "s",
-            *(Line(quantile(q, CALL, (), AGENT), f"p{q * 100:g}", exemplars=q == 0.95) for q in (0.5, 0.95, 0.99)),
+            CALL,
+            AGENT,
             limits={1: RED},
         ),
-        over_time(
+        p95(
             "p95 by capability",
             "95 of 100 attempts take at most this long.",
-            "s",
-            Line(quantile(0.95, CALL, CAPABILITY, AGENT), "{{pea_capability}}"),
+            CALL,
+            CAPABILITY,
+            AGENT,
+            exemplars=False,
             width=12,
         ),
         spread(
@@ -135,11 +132,13 @@ def _steps() -> list[Panel]:
             stacked=True,
             width=12,
         ),
-        over_time(
+        p95(
             "p95 of each step",
             "95 of 100 steps of this name take at most this long.",
-            "s",
-            Line(quantile(0.95, STEP, both, AGENT), legend),
+            STEP,
+            both,
+            AGENT,
+            exemplars=False,
             width=12,
         ),
     ]
@@ -147,7 +146,7 @@ def _steps() -> list[Panel]:
 
 def _trends() -> list[Panel]:
     recent, hour = (quantile(0.95, CALL, NAME, AGENT, window=window) for window in ("5m", "1h"))
-    rate = [
+    speed = [
         f"{by('sum', NAME, grown(CALL, window, AGENT, suffix='_count'))} / {seconds}"
         for window, seconds in (("5m", 300), ("1h", 3600))
     ]
@@ -164,8 +163,8 @@ def _trends() -> list[Panel]:
             "Throughput: increasing, stable or decreasing",
             "Calls per second in five minutes, beside the last hour's.",
             "reqps",
-            Line(rate[0], "{{gen_ai_agent_name}} 5 min"),
-            Line(rate[1], "{{gen_ai_agent_name}} 1 h"),
+            Line(speed[0], "{{gen_ai_agent_name}} 5 min"),
+            Line(speed[1], "{{gen_ai_agent_name}} 1 h"),
         ),
         over_time(
             "Errors: improving, stable or worsening",
@@ -223,12 +222,13 @@ def _agreement() -> list[Panel]:
             most=1,
             width=12,
         ),
-        over_time(
+        rate(
             "Votes by what they were worth",
             "Votes per second in rounds that decided: agreed, dissented, failed, or not heard before the decision.",
-            "cps",
-            Line(by("sum", names.PEA_QUORUM_VOTE, per_second(votes, AGENT)), "{{pea_quorum_vote}}"),
-            stacked=True,
+            votes,
+            names.PEA_QUORUM_VOTE,
+            AGENT,
+            unit="cps",
             width=12,
         ),
     ]

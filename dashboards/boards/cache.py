@@ -5,6 +5,7 @@ from __future__ import annotations
 from dashboards.board import Board, Choice
 from dashboards.panels import RED, YELLOW, Line, Panel, figure, over_time
 from dashboards.queries import SCOPE, by, calls, metric, number, per_second, quantile, ratio
+from dashboards.shapes import p95, rate
 from pea.telemetry import names
 
 LOOKUP = names.METRIC_CACHE_LOOKUP_DURATION
@@ -79,12 +80,12 @@ def _now() -> list[Panel]:
 
 def _lookups() -> list[Panel]:
     return [
-        over_time(
+        rate(
             "Who answers",
             "Lookups per second by the tier that had the value; none: it was computed.",
-            "reqps",
-            Line(calls(LOOKUP, TIER, SHOWN), "{{pea_cache_tier}}"),
-            stacked=True,
+            LOOKUP,
+            TIER,
+            SHOWN,
         ),
         over_time(
             "Share by tier",
@@ -105,27 +106,21 @@ def _lookups() -> list[Panel]:
             limits={0.5: YELLOW},
             most=1,
         ),
-        over_time(
+        p95(
             "p95 by tier",
             "What a lookup costs by the tier that answered.",
-            "s",
-            Line(quantile(0.95, LOOKUP, TIER, SHOWN), "{{pea_cache_tier}}"),
+            LOOKUP,
+            TIER,
+            SHOWN,
+            exemplars=False,
             width=12,
         ),
-        over_time(
-            "Lookups by cache",
-            "Lookups per second.",
-            "reqps",
-            Line(calls(LOOKUP, CACHE, SHOWN), "{{pea_cache_name}}"),
-            stacked=True,
-            width=12,
-        ),
+        rate("Lookups by cache", "Lookups per second.", LOOKUP, CACHE, SHOWN, width=12),
     ]
 
 
 def _held() -> list[Panel]:
     used, limit = (by("sum", TIER, number(name)) for name in (names.METRIC_CACHE_USAGE, names.METRIC_CACHE_LIMIT))
-    evicted = by("sum", (TIER, names.PEA_CACHE_REASON), per_second(names.METRIC_CACHE_EVICTIONS))
     return [
         over_time(
             "Bytes by tier",
@@ -142,30 +137,35 @@ def _held() -> list[Panel]:
             limits={0.95: YELLOW},
             most=1,
         ),
-        over_time(
+        rate(
             "What leaves, and why",
             "Values per second that left a tier: for room, by age, made stale by an event, or refused entry.",
-            "cps",
-            Line(evicted, "{{pea_cache_tier}} {{pea_cache_reason}}"),
-            stacked=True,
+            names.METRIC_CACHE_EVICTIONS,
+            (TIER, names.PEA_CACHE_REASON),
+            unit="cps",
+            legend="{{pea_cache_tier}} {{pea_cache_reason}}",
         ),
     ]
 
 
 def _flights() -> list[Panel]:
     return [
-        over_time(
+        rate(
             "Computations",
             "Per second: computed, shared with a computation under way, cancelled because nobody waited any more.",
-            "cps",
-            Line(by("sum", names.PEA_CACHE_FLIGHT, per_second(names.METRIC_CACHE_FLIGHTS)), "{{pea_cache_flight}}"),
+            names.METRIC_CACHE_FLIGHTS,
+            names.PEA_CACHE_FLIGHT,
+            unit="cps",
+            stacked=False,
             width=12,
         ),
-        over_time(
+        rate(
             "Faults by tier",
             "Calls per second to a tier that failed or outlasted its time budget.",
-            "cps",
-            Line(by("sum", TIER, per_second(names.METRIC_CACHE_FAULTS)), "{{pea_cache_tier}}"),
+            names.METRIC_CACHE_FAULTS,
+            TIER,
+            unit="cps",
+            stacked=False,
             width=12,
         ),
     ]

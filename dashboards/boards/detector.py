@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.board import Board
 from dashboards.panels import RED, YELLOW, Column, Line, Panel, figure, over_time, rows, states
-from dashboards.queries import by, failed_share, grown, number, slow_share
+from dashboards.queries import FAILED, by, failed_share, grown, number, slow_share
 from pea.telemetry import names
 
 TASK, STATE, DETECTION = names.METRIC_TASK_DURATION, names.METRIC_ALERT_STATE, names.METRIC_ALERT_DETECTION_TIME
@@ -150,7 +150,7 @@ def _availability() -> list[Panel]:
             "Tasks that failed in the last hour.",
             "short",
             Line(
-                by("sum", names.PEA_CAPABILITY, grown(TASK, "1h", 'error_type!=""', suffix="_count")),
+                by("sum", names.PEA_CAPABILITY, grown(TASK, "1h", FAILED, suffix="_count")),
                 "{{pea_capability}}",
             ),
             width=6,

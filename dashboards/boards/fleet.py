@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dashboards.board import Board
 from dashboards.panels import RED, YELLOW, Column, Line, Panel, figure, over_time, rows, states
-from dashboards.queries import by, calls, failed_share, number, per_second, quantile, ratio
+from dashboards.queries import FAILED, by, calls, failed_share, number, per_second, quantile, ratio
+from dashboards.shapes import failures, level, p95, quantiles, rate
 from pea.telemetry import names
 
 TASK, CALL, HTTP = (
@@ -82,26 +83,20 @@ def _now() -> list[Panel]:
 def _tasks() -> list[Panel]:
     slowest = f"topk(10, {quantile(0.95, TASK, CAPABILITY)})"
     return [
-        over_time(
-            "Tasks by how they ended",
-            "Tasks per second by status, stacked.",
-            "reqps",
-            Line(calls(TASK, STATUS), "{{pea_task_status}}"),
-            stacked=True,
-        ),
-        over_time(
+        rate("Tasks by how they ended", "Tasks per second by status, stacked.", TASK, STATUS),
+        quantiles(
             "Duration of tasks",
             "Quantiles of how long tasks took, waiting included. Each point is one task: it opens its trace.",
-            "s",
-            *(Line(quantile(q, TASK), f"p{q * 100:g}", exemplars=q == 0.95) for q in (0.5, 0.95, 0.99)),
+            TASK,
             limits={0.3: YELLOW, 1: RED},
         ),
-        over_time(
+        rate(
             "Failed tasks by error",
             "Tasks per second that failed, by the type of their error.",
-            "reqps",
-            Line(calls(TASK, (names.ERROR_TYPE, CAPABILITY), 'error_type!=""'), "{{pea_capability}}: {{error_type}}"),
-            stacked=True,
+            TASK,
+            (names.ERROR_TYPE, CAPABILITY),
+            FAILED,
+            legend="{{pea_capability}}: {{error_type}}",
         ),
         over_time(
             "Slowest capabilities",
@@ -143,25 +138,19 @@ def _agents() -> list[Panel]:
             ("gen_ai_agent_name", "Agent"),
             link="/d/pea-agent?var-agent=${__value.text}&${job:queryparam}",
         ),
-        over_time(
-            "Calls by agent",
-            "Attempts of calls per second.",
-            "reqps",
-            Line(calls(CALL, NAME), "{{gen_ai_agent_name}}"),
-            stacked=True,
-        ),
-        over_time(
+        rate("Calls by agent", "Attempts of calls per second.", CALL, NAME),
+        p95(
             "p95 by agent",
             "95 of 100 attempts take at most this long. An alert fires above 1 s.",
-            "s",
-            Line(quantile(0.95, CALL, NAME), "{{gen_ai_agent_name}}", exemplars=True),
+            CALL,
+            NAME,
             limits={1: RED},
         ),
-        over_time(
+        failures(
             "Failed calls by agent",
             "Share of attempts that failed. An alert fires above 5 %.",
-            "percentunit",
-            Line(failed_share(CALL, NAME), "{{gen_ai_agent_name}}"),
+            CALL,
+            NAME,
             limits={0.05: RED},
         ),
         states(
@@ -177,12 +166,11 @@ def _agreement() -> list[Panel]:
     rounds, legend = names.METRIC_QUORUM_DURATION, "{{pea_capability}}"
     decided = calls(rounds, CAPABILITY, 'pea_quorum_outcome="decided"')
     return [
-        over_time(
+        rate(
             "Rounds by outcome",
             "Rounds of agreement per second: decided, disagreed, or too few voters answered.",
-            "reqps",
-            Line(calls(rounds, names.PEA_QUORUM_OUTCOME), "{{pea_quorum_outcome}}"),
-            stacked=True,
+            rounds,
+            names.PEA_QUORUM_OUTCOME,
         ),
         over_time(
             "Rounds that decided",
@@ -191,11 +179,11 @@ def _agreement() -> list[Panel]:
             Line(ratio(decided, calls(rounds, CAPABILITY)), legend),
             most=1,
         ),
-        over_time(
+        p95(
             "p95 of rounds",
             "95 of 100 rounds take at most this long: until enough voters have said the same, or cannot any more.",
-            "s",
-            Line(quantile(0.95, rounds, CAPABILITY), legend, exemplars=True),
+            rounds,
+            CAPABILITY,
         ),
     ]
 
@@ -205,27 +193,14 @@ def _service() -> list[Panel]:
     legend = "{{http_request_method}} {{http_route}}"
     code = names.HTTP_RESPONSE_STATUS_CODE
     return [
-        over_time(
-            "Requests by route", "HTTP requests per second.", "reqps", Line(calls(HTTP, route), legend), stacked=True
-        ),
-        over_time(
-            "Requests by status",
-            "HTTP requests per second by status code.",
-            "reqps",
-            Line(calls(HTTP, code), "{{http_response_status_code}}"),
-            stacked=True,
-        ),
-        over_time(
-            "p95 by route",
-            "95 of 100 requests take at most this long.",
-            "s",
-            Line(quantile(0.95, HTTP, route), legend, exemplars=True),
-        ),
-        over_time(
+        rate("Requests by route", "HTTP requests per second.", HTTP, route, legend=legend),
+        rate("Requests by status", "HTTP requests per second by status code.", HTTP, code),
+        p95("p95 by route", "95 of 100 requests take at most this long.", HTTP, route, legend=legend),
+        level(
             "CPU",
             "Share of all CPUs that the processes use.",
             "percentunit",
-            Line(number(names.METRIC_PROCESS_CPU_UTILIZATION), "{{instance}}"),
+            names.METRIC_PROCESS_CPU_UTILIZATION,
             limits={0.9: RED},
             width=12,
         ),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dashboards.board import Board, Choice
 from dashboards.panels import RED, YELLOW, Column, Line, Panel, figure, over_time, rows, spread
-from dashboards.queries import FAILED, SCOPE, by, calls, failed_share, mean, metric, number, per_second, quantile
+from dashboards.queries import FAILED, SCOPE, by, calls, failed_share, mean, metric, per_second, quantile
+from dashboards.shapes import failures, level, p95, rate
 from pea.telemetry import names
 
 CALL, TOKENS = names.METRIC_GEN_AI_CLIENT_OPERATION_DURATION, names.METRIC_GEN_AI_CLIENT_TOKEN_USAGE
@@ -87,30 +88,30 @@ def _agents() -> list[Panel]:
         rows(
             "Agents", "Each agent's calls: rate, quantiles, share that failed.", columns, ("gen_ai_agent_name", "Agent")
         ),
-        over_time(
-            "Calls by agent", "Calls per second.", "reqps", Line(calls(CALL, key, AGENTS, SHOWN), legend), stacked=True
-        ),
-        over_time(
+        rate("Calls by agent", "Calls per second.", CALL, key, AGENTS, SHOWN, legend=legend),
+        p95(
             "p95 by agent",
             "95 of 100 calls take at most this long. Each point is one call: it opens its trace.",
-            "s",
-            Line(quantile(0.95, CALL, key, AGENTS, SHOWN), legend, exemplars=True),
+            CALL,
+            key,
+            AGENTS,
+            SHOWN,
+            legend=legend,
         ),
-        over_time(
+        rate(
             "Errors by type",
             "Failed operations per second by service and type of error.",
-            "reqps",
-            Line(
-                calls(CALL, (names.SERVICE_NAME, names.ERROR_TYPE), FAILED, SHOWN), "{{service_name}}: {{error_type}}"
-            ),
-            stacked=True,
+            CALL,
+            (names.SERVICE_NAME, names.ERROR_TYPE),
+            FAILED,
+            SHOWN,
         ),
-        over_time(
+        rate(
             "Operations",
             "Operations per second by kind: agent, tool, chat, embeddings.",
-            "reqps",
-            Line(calls(CALL, names.GEN_AI_OPERATION_NAME, SHOWN), "{{gen_ai_operation_name}}"),
-            stacked=True,
+            CALL,
+            names.GEN_AI_OPERATION_NAME,
+            SHOWN,
             width=12,
         ),
         spread(
@@ -141,36 +142,24 @@ def _models() -> list[Panel]:
                 legend,
             ),
         ),
-        over_time(
-            "p95 by model",
-            "95 of 100 calls of a model take at most this long.",
-            "s",
-            Line(quantile(0.95, CALL, MODEL, MODELS, SHOWN), "{{gen_ai_request_model}}", exemplars=True),
-        ),
+        p95("p95 by model", "95 of 100 calls of a model take at most this long.", CALL, MODEL, MODELS, SHOWN),
     ]
 
 
 def _tools() -> list[Panel]:
     return [
-        over_time(
-            "Calls by tool",
-            "Calls of tools per second.",
-            "reqps",
-            Line(calls(CALL, TOOL, TOOLS, SHOWN), "{{gen_ai_tool_name}}"),
-            stacked=True,
-        ),
-        over_time(
+        rate("Calls by tool", "Calls of tools per second.", CALL, TOOL, TOOLS, SHOWN),
+        p95(
             "p95 by tool",
             "95 of 100 calls of a tool take at most this long.",
-            "s",
-            Line(quantile(0.95, CALL, TOOL, TOOLS, SHOWN), "{{gen_ai_tool_name}}"),
+            CALL,
+            TOOL,
+            TOOLS,
+            SHOWN,
+            exemplars=False,
         ),
-        over_time(
-            "Failed by tool",
-            "Share of a tool's calls that failed.",
-            "percentunit",
-            Line(failed_share(CALL, TOOL, TOOLS, SHOWN), "{{gen_ai_tool_name}}"),
-            limits={0.05: RED},
+        failures(
+            "Failed by tool", "Share of a tool's calls that failed.", CALL, TOOL, TOOLS, SHOWN, limits={0.05: RED}
         ),
         over_time(
             "Spans taken in",
@@ -180,11 +169,11 @@ def _tools() -> list[Panel]:
             width=12,
             height=6,
         ),
-        over_time(
+        level(
             "Bytes kept",
             "Bytes in PEA's span store, which holds their traces.",
             "bytes",
-            Line(number(names.METRIC_STORE_USAGE), "{{instance}}"),
+            names.METRIC_STORE_USAGE,
             width=12,
             height=6,
         ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dashboards.board import Board
 from dashboards.boards import traffic
 from dashboards.panels import RED, YELLOW, Line, Panel, figure, over_time, spread
-from dashboards.queries import by, calls, mean, number, per_second, quantile
+from dashboards.queries import by, mean, number, per_second, quantile
+from dashboards.shapes import level, p95, quantiles, rate
 from pea.telemetry import names
 
 LAG, DRAIN, QUEUE, WORKER = (
@@ -92,13 +93,7 @@ def _now() -> list[Panel]:
 
 def _loop() -> list[Panel]:
     return [
-        over_time(
-            "Loop lag",
-            "How late the event loop ran what was due.",
-            "s",
-            *(Line(quantile(q, LAG), f"p{q * 100:g}") for q in (0.5, 0.95, 0.99)),
-            limits={0.25: RED},
-        ),
+        quantiles("Loop lag", "How late the event loop ran what was due.", LAG, exemplars=False, limits={0.25: RED}),
         spread(
             "Spread of the lag",
             "How often the loop was how late.",
@@ -106,11 +101,12 @@ def _loop() -> list[Panel]:
             Line(by("sum", "le", per_second(LAG, suffix="_bucket")), "{{le}}"),
             width=8,
         ),
-        over_time(
+        p95(
             "Wait for a free place",
             "How long tasks waited, p95 by priority. An alert fires above 1 s.",
-            "s",
-            Line(quantile(0.95, QUEUE, names.PEA_TASK_PRIORITY), "{{pea_task_priority}}"),
+            QUEUE,
+            names.PEA_TASK_PRIORITY,
+            exemplars=False,
             limits={1: RED},
         ),
         over_time(
@@ -122,15 +118,11 @@ def _loop() -> list[Panel]:
             Line(f"sum ({number(names.METRIC_TASK_LIMIT)})", "limit"),
             width=12,
         ),
-        over_time(
+        rate(
             "Tasks refused",
             "Tasks per second that were not taken in, by priority and reason: each was told so at once.",
-            "reqps",
-            Line(
-                by("sum", (names.PEA_TASK_PRIORITY, names.PEA_TASK_REFUSAL), per_second(names.METRIC_TASK_REFUSED)),
-                "{{pea_task_priority}}: {{pea_task_refusal}}",
-            ),
-            stacked=True,
+            names.METRIC_TASK_REFUSED,
+            (names.PEA_TASK_PRIORITY, names.PEA_TASK_REFUSAL),
             width=12,
         ),
     ]
@@ -139,18 +131,12 @@ def _loop() -> list[Panel]:
 def _workers() -> list[Panel]:
     function, legend = names.PEA_WORKER_FUNCTION, "{{pea_worker_function}}"
     return [
-        over_time(
-            "Jobs",
-            "Jobs per second in the worker pool, by function.",
-            "reqps",
-            Line(calls(WORKER, function), legend),
-            stacked=True,
-        ),
-        over_time(
+        rate("Jobs", "Jobs per second in the worker pool, by function.", WORKER, function),
+        p95(
             "p95 of jobs",
             "95 of 100 jobs take at most this long, hand-over included. A job may take 30 s.",
-            "s",
-            Line(quantile(0.95, WORKER, function), legend, exemplars=True),
+            WORKER,
+            function,
             limits={30: RED},
         ),
         over_time(
@@ -164,34 +150,34 @@ def _workers() -> list[Panel]:
 
 
 def _journal() -> list[Panel]:
-    commit, items = names.METRIC_JOURNAL_COMMIT_DURATION, names.METRIC_JOURNAL_COMMIT_ITEMS
-    outcomes = by("sum", names.PEA_JOURNAL_OUTCOME, per_second(names.METRIC_JOURNAL_TASKS))
     return [
-        over_time(
+        p95(
             "Wait for the journal",
             "How long tasks waited until what they did was on the disk, p95 by kind of entry.",
-            "s",
-            Line(quantile(0.95, names.METRIC_JOURNAL_WRITE_DURATION, names.PEA_JOURNAL_ENTRY), "{{pea_journal_entry}}"),
+            names.METRIC_JOURNAL_WRITE_DURATION,
+            names.PEA_JOURNAL_ENTRY,
+            exemplars=False,
             limits={0.05: YELLOW},
         ),
-        over_time(
+        quantiles(
             "Transactions",
             "How long transactions took, the disk's fsync included.",
-            "s",
-            Line(quantile(0.5, commit), "p50"),
-            Line(quantile(0.99, commit), "p99"),
+            names.METRIC_JOURNAL_COMMIT_DURATION,
+            at=(0.5, 0.99),
         ),
         over_time(
             "Writes that share a transaction",
             "Mean number of writes in one transaction, and so one fsync: more under load, or the disk is the bound.",
             "short",
-            Line(mean(items), "writes"),
+            Line(mean(names.METRIC_JOURNAL_COMMIT_ITEMS), "writes"),
         ),
-        over_time(
+        rate(
             "Tasks in the journal",
             "Tasks per second by what the journal made of them.",
-            "cps",
-            Line(outcomes, "{{pea_journal_outcome}}"),
+            names.METRIC_JOURNAL_TASKS,
+            names.PEA_JOURNAL_OUTCOME,
+            unit="cps",
+            stacked=False,
         ),
         over_time(
             "Waiting to be written, and written",
@@ -212,23 +198,21 @@ def _journal() -> list[Panel]:
 
 def _process() -> list[Panel]:
     return [
-        over_time(
+        level(
             "Memory",
             "Physical memory by process. Steady below 512 MB, at the peak below 1 GB.",
             "bytes",
-            Line(number(names.METRIC_PROCESS_MEMORY_USAGE), "{{instance}}"),
+            names.METRIC_PROCESS_MEMORY_USAGE,
             limits={512e6: YELLOW, 1e9: RED},
         ),
-        over_time(
+        level(
             "CPU",
             "Share of all CPUs, by process.",
             "percentunit",
-            Line(number(names.METRIC_PROCESS_CPU_UTILIZATION), "{{instance}}"),
+            names.METRIC_PROCESS_CPU_UTILIZATION,
             limits={0.9: RED},
         ),
-        over_time(
-            "Threads", "Threads, by process.", "short", Line(number(names.METRIC_PROCESS_THREAD_COUNT), "{{instance}}")
-        ),
+        level("Threads", "Threads, by process.", "short", names.METRIC_PROCESS_THREAD_COUNT),
     ]
 
 
@@ -256,14 +240,14 @@ def _pressure() -> list[Panel]:
 
 
 def _telemetry() -> list[Panel]:
-    kept = by("sum", names.PEA_KEEPER_DECISION, per_second(names.METRIC_KEEPER_TRACES))
-    stored = by("sum", names.PEA_STORE_OUTCOME, per_second(names.METRIC_STORE_SPANS))
     return [
-        over_time(
+        rate(
             "Spans by what became of them",
             "Per second: finished, dropped, exported, refused by a receiver.",
-            "cps",
-            Line(by("sum", OUTCOME, per_second(SPANS)), "{{pea_telemetry_outcome}}"),
+            SPANS,
+            OUTCOME,
+            unit="cps",
+            stacked=False,
         ),
         over_time(
             "Cost of the drain",
@@ -279,25 +263,22 @@ def _telemetry() -> list[Panel]:
             Line(quantile(0.99, DRAIN), "p99"),
             limits={0.005: RED},
         ),
-        over_time(
+        rate(
             "Traces kept and passed by",
             "What the trace keeper decided, per second.",
-            "cps",
-            Line(kept, "{{pea_keeper_decision}}"),
-            stacked=True,
+            names.METRIC_KEEPER_TRACES,
+            names.PEA_KEEPER_DECISION,
+            unit="cps",
         ),
-        over_time(
+        rate(
             "The span store's account",
             "Spans per second: stored, dropped for want of room, deleted by bounds, too late, from other programs.",
-            "cps",
-            Line(stored, "{{pea_store_outcome}}"),
+            names.METRIC_STORE_SPANS,
+            names.PEA_STORE_OUTCOME,
+            unit="cps",
+            stacked=False,
         ),
-        over_time(
-            "Size of the span store",
-            "Bytes in the store's file.",
-            "bytes",
-            Line(number(names.METRIC_STORE_USAGE), "{{instance}}"),
-        ),
+        level("Size of the span store", "Bytes in the store's file.", "bytes", names.METRIC_STORE_USAGE),
         over_time(
             "Size of a scrape",
             "Samples that Prometheus reads from each process: label sets stay bounded.",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dashboards.panels import RED, YELLOW, Line, Panel, over_time
-from dashboards.queries import by, calls, failed_share, per_second, quantile, ratio
+from dashboards.queries import by, calls, per_second, ratio
+from dashboards.shapes import failures, p95, quantiles, rate
 from pea.telemetry import names
 
 BATCHED, BATCH = names.METRIC_BATCH_CALLS, names.METRIC_BATCH_DURATION
@@ -29,11 +30,11 @@ def between_agents() -> list[Panel]:
             "short",
             Line(f"{batched} / {calls(BATCH, capability)}", legend),
         ),
-        over_time(
+        p95(
             "p95 of batches",
             "95 of 100 batches take at most this long, from when they are full or their window has passed.",
-            "s",
-            Line(quantile(0.95, BATCH, capability), legend, exemplars=True),
+            BATCH,
+            capability,
         ),
         over_time(
             "Broadcasts and messages",
@@ -42,18 +43,18 @@ def between_agents() -> list[Panel]:
             Line(calls(BROADCAST), "broadcasts"),
             Line(calls(PUBLISH), "messages"),
         ),
-        over_time(
+        quantiles(
             "Duration of broadcasts",
             "How long until the last reply was taken. A reply that takes longer than 1 s counts as failed.",
-            "s",
-            *(Line(quantile(q, BROADCAST), f"p{q * 100:g}", exemplars=q == 0.95) for q in (0.5, 0.95)),
+            BROADCAST,
+            at=(0.5, 0.95),
             limits={1: YELLOW},
         ),
-        over_time(
+        quantiles(
             "Wait of publishers",
             "How long publishers waited for room with their subscribers. After 1 s a subscriber misses the message.",
-            "s",
-            *(Line(quantile(q, PUBLISH), f"p{q * 100:g}", exemplars=q == 0.95) for q in (0.5, 0.95)),
+            PUBLISH,
+            at=(0.5, 0.95),
             limits={1: RED},
         ),
     ]
@@ -65,12 +66,11 @@ def http() -> list[Panel]:
     whole = by("sum", (), per_second(REQUESTS))
     reused = by("sum", (), per_second(REQUESTS, 'pea_pool_outcome="reused"'))
     return [
-        over_time(
+        rate(
             "Requests by connection",
             "Agents' HTTP requests per second: over a new connection, over one that was open, or without getting any.",
-            "reqps",
-            Line(by("sum", outcome, per_second(REQUESTS)), "{{pea_pool_outcome}}"),
-            stacked=True,
+            REQUESTS,
+            outcome,
             width=12,
         ),
         over_time(
@@ -87,27 +87,27 @@ def http() -> list[Panel]:
 def connectors() -> list[Panel]:
     """Exchanges with the user's calendar, mail and web servers."""
     account = names.PEA_CONNECTOR_NAME
-    both, legend = (account, names.PEA_CONNECTOR_OPERATION), "{{pea_connector_name}}: {{pea_connector_operation}}"
+    both = (account, names.PEA_CONNECTOR_OPERATION)
     return [
-        over_time(
+        rate(
             "Exchanges with servers",
             "Exchanges per second by account and operation; repeated attempts are within one.",
-            "cps",
-            Line(calls(EXCHANGE, both), legend),
-            stacked=True,
+            EXCHANGE,
+            both,
+            unit="cps",
         ),
-        over_time(
+        p95(
             "p95 of exchanges",
             "95 of 100 exchanges take at most this long, repeated attempts included. One attempt may take 20 s.",
-            "s",
-            Line(quantile(0.95, EXCHANGE, both), legend, exemplars=True),
+            EXCHANGE,
+            both,
             limits={20: RED},
         ),
-        over_time(
+        failures(
             "Failed exchanges",
             "Share that failed, by account. While a server does not answer, the last good copy is shown.",
-            "percentunit",
-            Line(failed_share(EXCHANGE, account), "{{pea_connector_name}}"),
+            EXCHANGE,
+            account,
             limits={0.05: YELLOW, 0.5: RED},
         ),
     ]
