@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import msgspec
 
@@ -89,9 +89,19 @@ class Stretches:
             self._open = _Stretch()
 
 
-def forget_stretches(db: sqlite3.Connection) -> None:
-    """Delete the filters of traces that are all gone; inside the caller's transaction."""
-    db.execute("DELETE FROM sieve WHERE high < (SELECT min(id) FROM trace)")
+def forget_stretches(db: sqlite3.Connection, pinned: Collection[bytes] = ()) -> None:
+    """Delete the filters of traces that are all gone; inside the caller's transaction.
+
+    Of what came before the first trace that is not ``pinned``, only filters in whose times a pinned one started stay.
+    """
+    oldest = db.execute("SELECT id, trace_id, start_us FROM trace ORDER BY id LIMIT ?", (len(pinned) + 1,)).fetchall()
+    left = list(takewhile(lambda row: row[1] in pinned, oldest))
+    if len(left) == len(oldest):
+        return
+    first, starts = oldest[len(left)][0], [row[2] for row in left]
+    for number, times in db.execute("SELECT id, times FROM sieve WHERE high < ?", (first,)).fetchall():
+        if not any(begin <= start <= end for begin, end in _decode(times) for start in starts):
+            db.execute("DELETE FROM sieve WHERE id = ?", (number,))
 
 
 def times_with(db: sqlite3.Connection, marks: Sequence[int], first_us: int, last_us: int) -> list[Times]:

@@ -61,7 +61,7 @@ def delete_oldest(
         traces += 1
         spans += count
     if traces:
-        forget_stretches(db)
+        forget_stretches(db, pinned)
     return traces, spans
 
 

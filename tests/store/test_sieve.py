@@ -25,7 +25,9 @@ ORIGIN = Origin("shop", {"service.name": "shop"})
 @pytest.fixture
 def db() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(f"CREATE TABLE trace (id INTEGER PRIMARY KEY); {sieve.TABLE}")
+    connection.executescript(
+        f"CREATE TABLE trace (id INTEGER PRIMARY KEY, trace_id BLOB, start_us INTEGER); {sieve.TABLE}"
+    )
     yield connection
     connection.close()
 
@@ -98,9 +100,21 @@ def test_what_was_deleted_is_forgotten(db: sqlite3.Connection):
     for number in (1, 2):
         stretches.add(number, number, {number})
         stretches.finish(closing=True)
-    db.execute("INSERT INTO trace VALUES (2)")
+    db.execute("INSERT INTO trace VALUES (2, x'02', 2)")
     sieve.forget_stretches(db)
     assert db.execute("SELECT high FROM sieve").fetchall() == [(2,)]
+
+
+def test_a_pinned_trace_keeps_no_filter_but_its_own(db: sqlite3.Connection):
+    """However old the trace that an alert shows, it is found, and the filters of all that came after it still go."""
+    stretches = Stretches(db)
+    for number in (1, 2, 3, 4):
+        stretches.add(number, number * 10, {number})
+        stretches.finish(closing=True)
+    db.execute("INSERT INTO trace VALUES (1, x'01', 10), (4, x'04', 40)")
+    sieve.forget_stretches(db, {b"\x01"})
+    assert db.execute("SELECT high FROM sieve").fetchall() == [(1,), (4,)]
+    assert times_with(db, [1], 0, 100) == [(10, 10)]
 
 
 def _named(number: int, **attributes: str) -> SpanRecord:
