@@ -106,7 +106,8 @@ class Writer:
     def pin(self, trace_id: int) -> None:
         """Delete this trace after all that are not pinned; of more than `PINS` the first are pinned no longer."""
         with self._lock:
-            self._pinned = [*self._pinned, trace_id.to_bytes(16)][-PINS:]
+            key = trace_id.to_bytes(16)
+            self._pinned = [*(one for one in self._pinned if one != key), key][-PINS:]
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until all that was put before is written; False when the time did not suffice."""

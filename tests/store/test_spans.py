@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pea.config import Bytes, Seconds, StoreSettings
-from pea.store import database, insert
+from pea.store import database, insert, writer
 from pea.store import spans as spans_module
 from pea.store.search import Origins, Query, _fits, search
 from pea.store.spans import SpanStore
@@ -259,6 +259,19 @@ def test_a_pinned_trace_outlives_both_bounds(make_store: MakeStore):
     found = traces(store, limit=5_000)
     assert 1 in found
     assert 3 not in found
+
+
+def test_pinned_twice_is_pinned_once(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch):
+    """An alert that shows one trace again and again lets go of no other's."""
+    monkeypatch.setattr(writer, "PINS", 2)
+    now = [T0 / 1e9]
+    store = make_store(age=Seconds(3_600), clock=lambda: now[0])
+    for trace in (1, 2, 2, 2):
+        store.pin(trace)
+    put(store, span(1, 1), span(2, 1), span(3, 1))
+    now[0] += 3_700
+    assert store.writer.trim()
+    assert traces(store) == [2, 1]
 
 
 def test_the_old_go_when_their_time_has_come(make_store: MakeStore):
