@@ -48,6 +48,18 @@ async def test_a_single_row_is_written_soon(log, tmp_path):
     connection.close()
 
 
+async def test_asking_breaks_up_no_batch(log, monkeypatch):
+    """A question while nothing is queued leaves the next rows to gather as ever."""
+    monkeypatch.setattr(batches, "LINGER_S", 60.0)
+    assert await log.recent() == []
+    for number in range(2):
+        await log.append("calendar", "read", {"n": number})
+        await asyncio.sleep(0)
+        assert not log._kept._cold._due.is_set()
+    await log.flush()
+    assert log.stats().cold.transactions == 1
+
+
 async def test_closing_writes_the_rest(tmp_path):
     """Nothing that was stored before an orderly end is lost."""
     log = ActivityLog(tmp_path / "activity.sqlite")
