@@ -52,7 +52,8 @@ class Cause(msgspec.Struct, frozen=True):
     """Somebody to blame, and why.
 
     ``place`` is where it shows most; ``caller`` whose calls to it show it, when it is seen from there. ``score`` only
-    ranks. ``share`` is the owner's part of the time (for errors: of the failures) that traces have more than before.
+    ranks. ``share`` is the owner's part of the time (for errors: of the failures) that traces have more than before;
+    of all of it when nothing of them was seen before (not ``compared``).
     """
 
     place: Place
@@ -65,6 +66,7 @@ class Cause(msgspec.Struct, frozen=True):
     exemplars: tuple[int | str, ...]
     errors: tuple[ErrorType, ...] = ()
     attributes: tuple[Attribute, ...] = ()
+    compared: bool = True
 
 
 def rank_causes(
@@ -78,8 +80,8 @@ def rank_causes(
 
     ``before`` is one window or, better, several: four or more show how much times drift by themselves. Sizes of a
     window may differ; it is best to compare windows of the same kind of trace. Deterministic: equal scores are
-    ordered by name. Empty when nothing changed. When nothing is known of before, as after a start, whoever holds most
-    of the critical paths, or of the failures, comes first.
+    ordered by name. Empty when nothing changed. When nothing of the breach was seen before, as after a
+    start, whoever holds most of the critical paths, or of the failures, comes first.
     """
     windows = [measure(one) for one in ([before] if isinstance(before, TraceColumns) else before)]
     return rank_measured(windows, measure(breach), kind, limit=limit)
@@ -90,8 +92,8 @@ def rank_measured(windows: Sequence[Measured], breach: Measured, kind: Kind, *, 
     past = pooled(one.profile for one in windows)
     if not breach.profile.traces:
         return []
-    if not past.traces:
-        return _without_before(breach, past, kind, limit)
+    if past.timings.keys().isdisjoint(breach.profile.timings):
+        return _without_before(breach, kind, limit)
     shares = added_shares(breach.profile, past)
     failing = error_shares(breach.profile, past)
     against = _evidence(windows, past, breach, kind, shares, failing)
@@ -108,15 +110,17 @@ def rank_measured(windows: Sequence[Measured], breach: Measured, kind: Kind, *, 
     return causes
 
 
-def _without_before(breach: Measured, nothing: Profile, kind: Kind, limit: int) -> list[Cause]:
-    shares = (error_shares if kind == "errors" else added_shares)(breach.profile, nothing)
+def _without_before(breach: Measured, kind: Kind, limit: int) -> list[Cause]:
+    """Nothing to compare with: starts of agents and the like at most, which say nothing of this work."""
+    shares = (error_shares if kind == "errors" else added_shares)(breach.profile, pooled(()))
     sign = Sign.FAILS if kind == "errors" else Sign.HOLDS
     parts = _by_owner(shares)
     causes = []
     for owner in sorted(parts, key=lambda owner: (-parts[owner], owner))[:limit]:
         edge = max((one for one in shares if one.blamed == owner), key=lambda one: shares[one])
         evidence = Evidence(owner, edge, parts[owner], sign)
-        causes.append(_cause(evidence, parts[owner], parts[owner], [], breach, kind))
+        cause = _cause(evidence, parts[owner], parts[owner], [], breach, kind)
+        causes.append(msgspec.structs.replace(cause, compared=False))
     return causes
 
 

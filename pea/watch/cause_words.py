@@ -46,8 +46,9 @@ def _what(cause: Cause) -> str:
 def _figures(cause: Cause) -> str:
     """The figure that the sign is about, before and after."""
     before, after = cause.before, cause.after
-    if cause.sign is Sign.HOLDS:
-        return f", {_ms(after.self_ms)} in the median"
+    if not cause.compared:
+        fails = f", {after.error_ratio:.1%} of its calls"
+        return fails if cause.sign is Sign.FAILS else f", {_ms(after.self_ms)} in the median"
     if not before.calls:
         return ", which was not seen before"
     if cause.sign is Sign.FAILS:
@@ -62,9 +63,8 @@ def _figures(cause: Cause) -> str:
 def _share(cause: Cause) -> str:
     if cause.share < 0.01:
         return ""
-    if not cause.before.calls and cause.sign in {Sign.FAILS, Sign.HOLDS}:
-        return f"; {cause.share:.0%} of all {'failures' if cause.sign is Sign.FAILS else 'time'}"
-    return f"; {cause.share:.0%} of the added {'failures' if cause.sign is Sign.FAILS else 'time'}"
+    of = "of the added" if cause.compared else "of all"
+    return f"; {cause.share:.0%} {of} {'failures' if cause.sign is Sign.FAILS else 'time'}"
 
 
 def _ms(value: float) -> str:

@@ -11,7 +11,9 @@ from pea.telemetry.record import ERROR, Inlet, Origin, SpanRecord
 from pea.watch import cause_columns
 from pea.watch.cause import rank_causes
 from pea.watch.cause_columns import MAX_DURATION_NS, OTHER, TraceColumns, columns
+from pea.watch.cause_evidence import Sign
 from pea.watch.cause_profile import Edge, measure, self_times
+from pea.watch.cause_words import explain
 
 PEA, SHOP = Origin("pea"), Origin("shop")
 DAY_NS = 86_400 * 10**9
@@ -113,6 +115,15 @@ def test_no_spans_give_no_causes():
     assert len(nothing) == 0
     assert rank_causes(nothing, nothing) == rank_causes([], nothing) == rank_causes(some, nothing) == []
     assert rank_causes(some, nothing, "errors") == []
+
+
+def test_starts_of_agents_are_nothing_to_compare_with():
+    """Before the first task there are spans of the agent, and none of the work that is slow."""
+    idle = columns([[span(1, name="agent.start a", trace_id=at)] for at in range(1, 9)])
+    slow = columns([[span(2, end=10**9, trace_id=20 + at)] for at in range(9)])
+    first = rank_causes(idle, slow)[0]
+    assert (first.sign, first.compared, first.share) == (Sign.HOLDS, False, 1.0)
+    assert "“step x” takes most of the time, 1 s in the median; 100% of all time" in explain([first])
 
 
 def naive_self_times(table: TraceColumns) -> list[int]:
