@@ -120,7 +120,16 @@ def advance(alert: Alert, rule: Rule, reading: Reading, now_s: float) -> Alert:
     if after is State.PENDING and alert.state is not State.PENDING:
         began_s = now_s if reading.since_s is None else max(min(reading.since_s, now_s), alert.resolved_s or 0.0)
         alert = msgspec.structs.replace(
-            alert, state=State.PENDING, since_s=began_s, fired_s=None, over_s=None, resolved_s=None, reason=""
+            alert,
+            state=State.PENDING,
+            since_s=began_s,
+            fired_s=None,
+            over_s=None,
+            resolved_s=None,
+            reason="",
+            exemplars=(),
+            cause=(),
+            explanation="",
         )
         after = State.FIRING
     if after is State.FIRING:

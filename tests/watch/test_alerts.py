@@ -73,6 +73,20 @@ def test_a_rule_without_for_fires_at_once() -> None:
     assert live([(0, WRONG)], **{"for": 0}) == [F]
 
 
+def test_an_alert_that_fires_anew_has_not_the_cause_of_the_last_time() -> None:
+    """What was found of one occurrence says nothing of the next."""
+    watched = slow(**{"for": "0s"})
+    held = advance(begin(watched, WRONG), watched, WRONG, NOW_S)
+    told = {"cause": ({"who": "travel"},), "explanation": "It was travel.", "exemplars": ("ab",)}
+    held = msgspec.structs.replace(held, **told)
+    for second in (10, 100):
+        held = advance(held, watched, OVER, NOW_S + second)
+        assert held.explanation == "It was travel."
+    assert held.state is State.RESOLVED
+    anew = advance(held, watched, WRONG, NOW_S + 200)
+    assert (anew.state, anew.cause, anew.explanation, anew.exemplars) == (State.FIRING, (), "", ())
+
+
 def test_every_move_of_the_table_is_one_of_the_four_states() -> None:
     """Nothing leads out of the table."""
     assert set(MOVES.values()) <= set(State)
