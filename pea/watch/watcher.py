@@ -17,6 +17,7 @@ from pea.watch.evaluate import Reading, Scene, exemplars, needs, readings
 from pea.watch.memory import BASELINES, Memory, recall, recall_baselines, remember
 from pea.watch.notify import Delivery, Outbox, Planner, Send, to_log
 from pea.watch.rule import BUILT_IN_RECEIVERS, Rule, RuleSet
+from pea.watch.signals import signal
 
 INTERVAL_S = 10.0
 SETTLED_S = 30.0  # after an alert has fired: its cause is then looked for once more, among more traces
@@ -106,10 +107,10 @@ class Watcher:
             if time.perf_counter() - began >= SLICE_S:
                 await asyncio.sleep(0)
                 began = time.perf_counter()
-        for change in changes:
-            if change.alert.state is State.FIRING:
-                self._unsettled[change.alert.occurrence] = self._clock()
-                self._look_into(change.alert)
+        for alert in [change.alert for change in changes if change.alert.state is State.FIRING]:
+            rule = self._look_into(alert)
+            if rule is not None and signal(rule.signal).of_spans:  # what was allocated can be told only once
+                self._unsettled[alert.occurrence] = self._clock()
         self._look_again()
         if self._investigating:  # what they find within two seconds is told with the alert
             await asyncio.wait(self._investigating, timeout=2.0)
@@ -232,13 +233,15 @@ class Watcher:
             for trace in alert.exemplars:
                 self._pin(int(trace, 16))
 
-    def _look_into(self, alert: Alert) -> None:
+    def _look_into(self, alert: Alert) -> Rule | None:
+        """Look for the cause; the alert's rule, or None where nobody looks."""
         rule = next((rule for rule in self.rules.rules if rule.name == alert.rule), None)
         if self._investigate is None or rule is None:
-            return
+            return None
         task = asyncio.create_task(self._investigated(self._investigate, alert, rule), name=f"pea-cause-{alert.id}")
         self._investigating.add(task)
         task.add_done_callback(self._investigating.discard)
+        return rule
 
     def _look_again(self) -> None:
         """Once, when an alert has been firing for a while: its first traces were few."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from pea.store.series import SeriesStore
 from pea.watch.alert import Alert, State
 from pea.watch.breach import LEAST, breaching
 from pea.watch.evaluate import Scene
@@ -67,3 +68,23 @@ async def test_a_cause_is_looked_for_once_more_and_never_lost(clock: Clock, call
     (alert,) = watcher.book.alerts(State.FIRING)
     assert alert.cause == ({"who": "travel"},)
     assert 7 in pinned
+
+
+async def test_the_cause_of_what_is_no_trace_is_looked_for_once(clock: Clock) -> None:
+    """Allocations are traced until they have been told: to ask again would put their lines out of the alert."""
+    looks: list[float] = []
+
+    async def investigate(alert: Alert, rule: object) -> Alert:
+        del rule
+        looks.append(clock())
+        return alert
+
+    series = SeriesStore(4)
+    watcher = Watcher(
+        Scene(Windows(clock), series), RuleSet((RULES["breaker-open"],)), clock=clock, investigate=investigate
+    )
+    for _ in range(8):
+        series.sample(clock(), {"pea.breaker.state{pea.breaker.name=caldav}": 2.0})
+        clock.move(10)
+        await watcher.evaluate_politely()
+    assert len(watcher.book.alerts(State.FIRING)) == len(looks) == 1
