@@ -40,16 +40,17 @@ class Allocations:
     def hear(self, change: Change, rules: RuleSet) -> None:
         """Begin to trace with the first pending alert of memory, and end with the last one that is over."""
         alert = change.alert
+        if alert.id in self._pending and alert.state in {State.INACTIVE, State.RESOLVED}:
+            self._over(alert.id)  # whose rule may be no more
+        if alert.state is not State.PENDING:
+            return
         rule = next((one for one in rules.rules if one.name == alert.rule), None)
         if rule is None or signal(rule.signal).metric not in MEMORY:
             return
-        if alert.state is State.PENDING:
-            self._pending.add(alert.id)
-            if not tracemalloc.is_tracing():
-                tracemalloc.start(1)
-                self._ours = True
-        elif alert.state in {State.INACTIVE, State.RESOLVED}:
-            self._over(alert.id)
+        self._pending.add(alert.id)
+        if not tracemalloc.is_tracing():
+            tracemalloc.start(1)
+            self._ours = True
 
     async def sites(self, alert_id: str) -> list[Site]:
         """What has been allocated since the alert was pending and is still held; tracing then ends."""

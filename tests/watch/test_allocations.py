@@ -70,3 +70,10 @@ def test_tracing_that_somebody_else_began_goes_on(allocations: Allocations) -> N
         assert tracemalloc.is_tracing()
     finally:
         tracemalloc.stop()
+
+
+def test_an_alert_whose_rule_was_taken_out_is_traced_no_longer(allocations: Allocations) -> None:
+    """Its end is heard though no rule is left to say that it was one of memory."""
+    allocations.hear(change("memory-leak", State.PENDING), RULE_SET)
+    allocations.hear(change("memory-leak", State.INACTIVE), RuleSet())
+    assert not tracemalloc.is_tracing()
