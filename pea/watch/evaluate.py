@@ -197,10 +197,10 @@ def _spans(
         return Reading(labels, math.nan, None, None)
     if watched.quantity in {Quantity.MARKED, Quantity.UNMARKED}:
         return _share(rule, watched, labels, windows, now_s)
-    figures = [window.figures(start_s, now_s) for window in windows]
-    count = sum(one.count for one in figures)
     if watched.quantity is Quantity.RATE:
         return _rate(rule, labels, tally(windows, start_s, now_s, lambda _: 0))
+    figures = [window.figures(start_s, now_s) for window in windows]
+    count = sum(one.count for one in figures)
     if count < rule.min_samples:
         return Reading(labels, math.nan, None, None, {"samples": count})
     if watched.quantity is Quantity.MEAN:
