@@ -14,7 +14,7 @@ import numpy as np
 from pea.telemetry import names
 from pea.watch.growth import growth
 from pea.watch.present import duration, size
-from pea.watch.recommend import HIT_SHARE, MEMORY_GROWTH, Priority, Recommendation
+from pea.watch.recommend import HIT_SHARE, MEMORY_GROWTH, ORDER, Priority, Recommendation
 from pea.watch.samples import STEP_S, Samples, history, increase, labels_in
 
 HOURS = 6.0
@@ -172,5 +172,4 @@ def _series(samples: Samples, metric: str) -> list[str]:
 def merged(recent: list[Recommendation], lasting: list[Recommendation]) -> list[Recommendation]:
     """Both, the most pressing first; of one kind and subject what has lasted is told."""
     told: Mapping[tuple[str, str], Recommendation] = {(one.kind, one.subject): one for one in (*recent, *lasting)}
-    order = {"high": 0, "medium": 1, "low": 2}
-    return sorted(told.values(), key=lambda one: order[one.priority])
+    return sorted(told.values(), key=lambda one: ORDER[one.priority])

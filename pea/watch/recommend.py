@@ -16,7 +16,7 @@ HIT_SHARE = 0.85  # SPEC.md row 12
 SLOW_S = 0.3
 MIN_CALLS = 20
 MIN_LOOKUPS = 100
-_ORDER = {"high": 0, "medium": 1, "low": 2}
+ORDER = {"high": 0, "medium": 1, "low": 2}
 
 
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ def recommend(system: SystemPattern, agents: Iterable[AgentPattern]) -> list[Rec
     for agent in agents:
         if agent.calls >= MIN_CALLS:
             found += [*_errors(agent), *_spread(agent), *_slow(agent)]
-    return sorted(found, key=lambda one: _ORDER[one.priority])
+    return sorted(found, key=lambda one: ORDER[one.priority])
 
 
 def _memory(system: SystemPattern) -> Iterator[Recommendation]:
