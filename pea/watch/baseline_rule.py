@@ -158,7 +158,8 @@ class Learner:
         if (
             not whole
             or len(set(rows)) != len(rows)
-            or any(not 0 <= row < saved.count <= 2 * MAX_SERIES for row in rows)
+            or not 0 <= saved.count <= 2 * MAX_SERIES
+            or any(not 0 <= row < saved.count for row in rows)
         ):
             raise ConfigError("the saved baselines do not fit together", fix="they are learned anew")
         baselines = Baselines(saved.count, self._settings)
