@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pea.errors import Conflict, IdempotencyKeyReused, Interrupted
+from pea.config import load
+from pea.errors import ConfigError, Conflict, IdempotencyKeyReused, Interrupted
 from pea.runtime import Runtime, Task, TaskState
 from pea.telemetry import names
 from tests.runtime.journal.fleet import Clerk, Fleet, crash
@@ -219,6 +220,19 @@ async def test_suspects_run_one_after_the_other(start: Fleet, tmp_path: Path) ->
         ended = [await runtime.scheduler.wait(task.id) for task in tasks]
         assert [one.state for one in ended] == [TaskState.SUCCEEDED] * 3
         assert clerk.done["slow"] == 3
+
+
+async def test_a_start_that_is_refused_lets_go_of_the_journal(start: Fleet, tmp_path: Path) -> None:
+    """Who mends the settings can start at once, in the same process too."""
+    settings = load(environ={}, overrides={"state": str(tmp_path), "runtime.replicas": {"nobody": 2}})
+    refused = Runtime(settings, agents=[Clerk()])
+    refused.keep_journal(tmp_path / "a")
+    with pytest.raises(ConfigError, match="no agent is called 'nobody'"):
+        async with refused:
+            pass
+    async with start(tmp_path / "a", Clerk()) as runtime:
+        task = await runtime.scheduler.accept("clerk.read", {})
+        assert (await runtime.scheduler.wait(task.id)).state is TaskState.SUCCEEDED
 
 
 async def test_shutdown_keeps_what_has_not_ended(start: Fleet, tmp_path: Path) -> None:
