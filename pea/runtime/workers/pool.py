@@ -40,8 +40,7 @@ class Workers:
         self._settings = settings
         self._tracer = tracer
         self._get_tracer = get_tracer
-        self._pool: ProcessPool | None = None
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[ProcessPool] | None = None
         self._closed = False
         self.quarantine = Quarantine(float(settings.quarantine))
         self.jobs = 0  # under way or waiting
@@ -82,9 +81,17 @@ class Workers:
     async def close(self) -> None:
         """Kill the processes; jobs under way are lost."""
         self._closed = True
-        pool, self._pool = self._pool, None
+        if self._starting is not None:
+            await asyncio.wait([self._starting])
+        pool, self._starting = self._pool, None
         if pool is not None:
             await _aside(lambda: _end(pool))
+
+    @property
+    def _pool(self) -> ProcessPool | None:
+        """The pool, once its start has succeeded."""
+        starting = self._starting
+        return starting.result() if starting is not None and starting.done() and not starting.exception() else None
 
     async def _report(
         self, job: bytes, digest: bytes, timeout_s: float, span: ActiveSpan | UnrecordedSpan, name: str
@@ -149,12 +156,12 @@ class Workers:
         return answer.value
 
     async def _started(self) -> ProcessPool:
-        async with self._starting:
-            if self._closed:
-                raise ShuttingDown("PEA is shutting down and takes no new jobs")
-            if self._pool is None:
-                self._pool = await _aside(self._start)
-            return self._pool
+        """The pool. Its start is not one job's: who is cancelled meanwhile leaves the processes to the next."""
+        if self._closed:
+            raise ShuttingDown("PEA is shutting down and takes no new jobs")
+        if self._starting is None or (self._starting.done() and self._pool is None):
+            self._starting = asyncio.get_running_loop().create_task(_aside(self._start), name="pea-workers")
+        return await asyncio.shield(self._starting)
 
     def _start(self) -> ProcessPool:
         import multiprocessing
@@ -178,7 +185,7 @@ class Workers:
 
     async def _replace(self, broken: ProcessPool) -> None:
         if self._pool is broken:
-            self._pool = None
+            self._starting = None
             log.error("the worker processes are replaced")
             await _aside(lambda: _end(broken))
 

@@ -91,6 +91,28 @@ async def test_a_job_crosses_fails_and_is_renewed(workers: Workers, telemetry: T
     assert codes == {"worker_failed"}
 
 
+async def test_a_job_cancelled_while_the_pool_starts_leaves_it_to_the_next(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One pool is started, and none is left behind without an owner."""
+    begun, starts, start = asyncio.Event(), [], workers._start
+    loop = asyncio.get_running_loop()
+
+    def counted() -> Any:
+        starts.append(1)
+        loop.call_soon_threadsafe(begun.set)
+        return start()
+
+    monkeypatch.setattr(workers, "_start", counted)
+    first = asyncio.create_task(run(workers, jobs.add, 1))
+    await begun.wait()
+    first.cancel()
+    await asyncio.wait([first])
+    assert first.cancelled()
+    assert await run(workers, jobs.add, 1, 2) == 3
+    assert len(starts) == 1
+
+
 async def test_spans_of_a_job_join_the_trace(workers: Workers, telemetry: Telemetry) -> None:
     """With their own ids, scope, attributes and events, below the span of the job."""
     with telemetry.tracer.span("step here") as here:
