@@ -35,7 +35,7 @@ def search(mirror: Mirror, wanted: str) -> str:
         for href, item in known.items.items():
             path = Path(item.file)
             data = mirror.read(item.file) if mirror.intact(item.file, item.size) else b""
-            if f"UID:{wanted}".encode() in data.replace(b"\r\n ", b""):
+            if f"\r\nUID:{wanted}\r\n".encode() in data.replace(b"\r\n ", b""):
                 return href
             if needle in data.decode("utf-8", "replace").replace("\r\n ", "").replace("\\", "").casefold():
                 titles = [str(event.get("SUMMARY", "")) for event in parse(data).walk("VEVENT")]

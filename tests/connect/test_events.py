@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 import recurring_ical_events
 
-from pea.connect import events
+from pea.connect import caldav, events, writing
 from pea.connect.failures import Refused
+from pea.connect.mirror import Mirror
 from pea.errors import InputError
 from tests.connect.conftest import event
 
@@ -77,3 +79,21 @@ def test_what_is_no_event(data: bytes) -> None:
     """It is refused, with words."""
     with pytest.raises(Refused):
         events.facts(data, BERLIN)
+
+
+def test_an_event_is_meant_by_its_whole_uid_or_title(tmp_path: Path) -> None:
+    """A UID that only begins so is another event's; what fits nothing, or several, is not guessed."""
+    mirror = Mirror(tmp_path / "office", tmp_path / "memory.json")
+    known = caldav.Known(name="Work")
+    for uid, title in (("review-2", "Dinner"), ("review", "Review"), ("x" * 90, "Review of the year")):
+        data = event(uid, title, "20260512T100000Z", "20260512T110000Z")
+        folded = data.replace("x" * 90, "x" * 60 + "\r\n " + "x" * 30).encode()
+        mirror.write(f"Work/{uid}.ics", folded)
+        known.items[f"http://dav.test/{uid}"] = caldav.Item("1", f"Work/{uid}.ics", len(folded))
+    mirror.remember(caldav.Memory({"http://dav.test/": known}))
+    assert writing.search(mirror, "review") == "http://dav.test/review"
+    assert writing.search(mirror, "x" * 90) == f"http://dav.test/{'x' * 90}"
+    assert writing.search(mirror, "dinner") == "http://dav.test/review-2"
+    for wrong, told in (("rev", "fit"), ("lunch", "is called"), ("", "fit")):
+        with pytest.raises(InputError, match=told):
+            writing.search(mirror, wrong)
