@@ -108,6 +108,11 @@ def server(account: Account) -> str:
     return account.host or urlsplit(account.url).hostname or ""
 
 
+def place(name: str, account: Account) -> str:
+    """An account and its server, as errors say where."""
+    return f"{name} ({server(account)})"
+
+
 def selected(settings: Settings, *kinds: str) -> dict[str, Account]:
     """The accounts of these kinds."""
     return {name: account for name, account in settings.connect.accounts.items() if account.kind in kinds}

@@ -13,6 +13,7 @@ from pea.config.connectors import Account
 from pea.connect.dav import CAL, CS, DAV, Found, Http, multistatus, same_server
 from pea.connect.failures import Refused
 from pea.connect.mirror import Mirror, digest, folder_name
+from pea.connect.synced import Tally
 from pea.errors import did_you_mean
 
 MULTIGET = 100  # events in one request
@@ -56,15 +57,6 @@ class Remote(msgspec.Struct, frozen=True):
     name: str
     token: str
     ctag: str
-
-
-class Tally(msgspec.Struct):
-    """What a sync came to."""
-
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    notes: list[str] = []
 
 
 async def calendars(http: Http, account: Account) -> list[Remote]:

@@ -17,7 +17,7 @@ from pea.connect.dav import Http
 from pea.connect.exchange import span
 from pea.connect.imap import Imap
 from pea.connect.mirror import Mirror, replace
-from pea.connect.synced import NOTES_SHOWN, Standing, Synced, moment, standing, standing_file
+from pea.connect.synced import Standing, Synced, moment, standing, standing_file
 from pea.errors import ConfigError, PeaError, did_you_mean
 from pea.telemetry import get_logger, names
 
@@ -90,8 +90,9 @@ class Connectors:
         """
         if not self.settings.workspace or not self.settings.state:
             raise ConfigError("a workspace and a state folder are needed", fix="give --workspace and --state")
-        chosen = [name for name in self.accounts if name in set(only)] if only else list(self.accounts)
-        for name in only:
+        wanted = dict.fromkeys(only)
+        chosen = [name for name in self.accounts if not wanted or name in wanted]
+        for name in wanted:
             if name not in self.settings.connect.accounts:
                 known = self.settings.connect.accounts
                 raise ConfigError(f"no account is called {name!r}", where="accounts", fix=did_you_mean(name, known))
@@ -137,21 +138,9 @@ class Connectors:
     async def _calendars(self, name: str, account: Account, mirror: Mirror) -> Synced:
         memory = mirror.recall(caldav.Memory)
         tally = await caldav.sync(self.http(name), account, mirror, memory)
-        events = [
-            *(["meeting-created"] if tally.added else []),
-            *(["calendar-update"] if tally.changed else []),
-            *(["meeting-cancelled"] if tally.removed else []),
-        ]
-        return Synced(
-            account=name,
-            kind=account.kind,
-            items=sum(len(known.items) for known in memory.calendars.values()),
-            added=tally.added,
-            changed=tally.changed,
-            removed=tally.removed,
-            notes=tuple(tally.notes[:NOTES_SHOWN]),
-            events=tuple(events),
-        )
+        items = sum(len(known.items) for known in memory.calendars.values())
+        counts = {"meeting-created": tally.added, "calendar-update": tally.changed, "meeting-cancelled": tally.removed}
+        return tally.told(name, account.kind, items, tuple(event for event, count in counts.items() if count))
 
     async def _mail(self, name: str, account: Account, mirror: Mirror, within_s: float) -> Synced:
         memory = mirror.recall(imap.Memory)
@@ -166,18 +155,6 @@ class Connectors:
         finally:
             late.cancel()
             stop.set()  # should nobody wait any more, the thread ends at its next step
-        events = [
-            *(["mail-received"] if tally.added else []),
-            *(["mail-update"] if tally.changed or tally.removed else []),
-        ]
-        return Synced(
-            account=name,
-            kind=account.kind,
-            items=sum(len(box.mails) for box in memory.folders.values()),
-            added=tally.added,
-            changed=tally.changed,
-            removed=tally.removed,
-            pending=tally.pending,
-            notes=tuple(tally.notes[:NOTES_SHOWN]),
-            events=tuple(events),
-        )
+        items = sum(len(box.mails) for box in memory.folders.values())
+        counts = {"mail-received": tally.added, "mail-update": tally.changed + tally.removed}
+        return tally.told(name, account.kind, items, tuple(event for event, count in counts.items() if count))

@@ -15,7 +15,7 @@ import msgspec
 from pea.config.connectors import Account
 from pea.connect import accounts
 from pea.connect.exchange import exchange, reason
-from pea.connect.failures import Refused, Unreachable
+from pea.connect.failures import Refused, Unreachable, untrusted, wrong_credentials
 
 MAX_BODY_BYTES = 128 << 20
 CONNECTIONS, IDLE_S = 6, 30.0
@@ -92,7 +92,7 @@ class Http:
         )
 
     async def _once(self, method: str, url: str, body: bytes, headers: Mapping[str, str], limit: int) -> Answer:
-        place = f"{self.name} ({accounts.server(self.account)})"
+        place = accounts.place(self.name, self.account)
         try:
             async with self._opened().request(
                 method, url, data=body or None, headers=dict(headers), max_redirects=5
@@ -101,22 +101,14 @@ class Http:
                 if response.status in PATIENCE:
                     raise Unreachable(f"the server answers {response.status} {response.reason}", where=place)
                 if response.status in (401, 407):
-                    raise Refused(
-                        "the server does not accept the credentials",
-                        where=place,
-                        fix=f"check user and password of connect.accounts.{self.name}",
-                    )
+                    raise wrong_credentials(self.name, place)
                 return Answer(
                     response.status, response.headers.get("ETag", ""), str(response.url), data, response.headers
                 )
         except aiohttp.TooManyRedirects as error:
             raise Refused("the server redirects without end", where=place) from error
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-            raise Refused(
-                f"its certificate is not trusted: {error.__cause__ or error.strerror}",
-                where=place,
-                fix=f"if it is the right one, give its CA as connect.accounts.{self.name}.ca",
-            ) from error
+            raise untrusted(self.name, place, error.__cause__ or error.strerror) from error
         except aiohttp.ClientConnectorError as error:
             raise Unreachable(f"no connection: {reason(error.os_error)}", where=place) from error
         except (aiohttp.ClientError, OSError) as error:

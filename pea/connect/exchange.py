@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 
 from pea.config.connectors import Account
-from pea.connect.accounts import server
+from pea.connect.accounts import place, server
 from pea.connect.failures import Unreachable
 from pea.telemetry import ActiveSpan, names
 
@@ -61,7 +61,7 @@ async def exchange(
                 current.set_attribute(names.PEA_CONNECTOR_ATTEMPTS, number)
                 return result
             except TimeoutError:
-                failure = Unreachable(f"no answer within {limit:g} s", where=f"{name} ({server(account)})")
+                failure = Unreachable(f"no answer within {limit:g} s", where=place(name, account))
             except Unreachable as error:
                 failure = error
             if number == attempts:

@@ -34,3 +34,15 @@ class CredentialError(PeaError):
     """A password is not where the configuration says, or others may read it."""
 
     code = "credentials"
+
+
+def wrong_credentials(name: str, where: str) -> Refused:
+    """The server of account ``name`` does not let us in."""
+    fix = f"check user and password of connect.accounts.{name}"
+    return Refused("the server does not accept the credentials", where=where, fix=fix)
+
+
+def untrusted(name: str, where: str, told: object) -> Refused:
+    """The server of account ``name`` shows a certificate that nobody here vouches for."""
+    fix = f"if it is the right one, give its CA as connect.accounts.{name}.ca"
+    return Refused(f"its certificate is not trusted: {told}", where=where, fix=fix)

@@ -28,7 +28,7 @@ async def keep(box: Imap, name: str, message_id: str, data: bytes, *, draft: boo
         if found is None:
             raise Refused(
                 f"there is no folder {name!r}",
-                where=f"{box.name} ({box.account.host})",
+                where=box.place,
                 fix=f"make it, or set drafts and sent of connect.accounts.{box.name}",
             )
         if _search(client, found, message_id):

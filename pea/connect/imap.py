@@ -18,8 +18,9 @@ import msgspec
 from pea.config.connectors import Account
 from pea.connect import accounts
 from pea.connect.exchange import exchange, reason
-from pea.connect.failures import Refused, Unreachable
+from pea.connect.failures import Refused, Unreachable, untrusted, wrong_credentials
 from pea.connect.mirror import Mirror, folder_name
+from pea.connect.synced import Tally
 from pea.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -57,16 +58,6 @@ class Memory(msgspec.Struct):
     folders: dict[str, Box] = {}
 
 
-class Tally(msgspec.Struct):
-    """What a sync came to."""
-
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    pending: int = 0
-    notes: list[str] = []
-
-
 class Imap:
     """One account's connection and its thread. `aclose` it at the end."""
 
@@ -98,28 +89,24 @@ class Imap:
             return work(self._connected())
         except LoginError as error:
             self._drop()
-            raise Refused(
-                "the server does not accept the credentials",
-                where=self._place,
-                fix=f"check user and password of connect.accounts.{self.name}",
-            ) from error
+            raise wrong_credentials(self.name, self.place) from error
         except (IMAPClientAbortError, ProtocolError, OSError, EOFError) as error:
             self._drop()
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                fix = f"if it is the right one, give its CA as connect.accounts.{self.name}.ca"
-                raise Refused(f"its certificate is not trusted: {error}", where=self._place, fix=fix) from error
+                raise untrusted(self.name, self.place, error) from error
             told = f"no connection: {reason(error)}" if isinstance(error, OSError) else str(error)
-            raise Unreachable(told or type(error).__name__, where=self._place) from error
+            raise Unreachable(told or type(error).__name__, where=self.place) from error
         except IMAPClientError as error:
             self._drop()
-            raise Refused(str(error), where=self._place) from error
+            raise Refused(str(error), where=self.place) from error
         except (KeyError, ValueError, TypeError) as error:  # what the library makes of an answer that is none
             self._drop()
-            raise Refused(f"the server's answer cannot be understood: {error!r}", where=self._place) from error
+            raise Refused(f"the server's answer cannot be understood: {error!r}", where=self.place) from error
 
     @property
-    def _place(self) -> str:
-        return f"{self.name} ({accounts.server(self.account)})"
+    def place(self) -> str:
+        """The account and its server, as errors say where."""
+        return accounts.place(self.name, self.account)
 
     def _connected(self) -> IMAPClient:
         """The connection, made anew when there is none or it does not answer any more."""

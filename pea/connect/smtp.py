@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pea.config.connectors import Account
 from pea.connect import accounts
 from pea.connect.exchange import exchange
-from pea.connect.failures import Refused, Uncertain, Unreachable
+from pea.connect.failures import Refused, Uncertain, Unreachable, untrusted, wrong_credentials
 from pea.connect.outbox import Handing, Outbox
 from pea.errors import MissingExtra
 
@@ -67,7 +66,7 @@ async def _prepared(name: str, account: Account, sender: str, recipients: tuple[
         from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
     except ImportError as error:
         raise MissingExtra(f"sending needs {error.name}", fix="pip install 'pea[assistant]'") from error
-    place = f"{name} ({accounts.server(account)})"
+    place = accounts.place(name, account)
     client = SMTP(
         hostname=account.host,
         port=accounts.port(account),
@@ -88,19 +87,14 @@ async def _prepared(name: str, account: Account, sender: str, recipients: tuple[
             await client.rcpt(one)
         ready = True
     except SMTPAuthenticationError as error:
-        fix = f"check user and password of connect.accounts.{name}"
-        raise Refused("the server does not accept the credentials", where=place, fix=fix) from error
+        raise wrong_credentials(name, place) from error
     except SMTPResponseException as error:
         if 400 <= error.code < 500:
             raise Unreachable(f"the server says {error.code} {error.message}", where=place) from error
         raise Refused(f"the server says {error.code} {error.message}; nothing was sent", where=place) from error
-    except ssl.SSLError as error:
-        fix = f"if it is the right one, give its CA as connect.accounts.{name}.ca"
-        raise Refused(f"its certificate is not trusted: {error}", where=place, fix=fix) from error
     except (SMTPException, OSError) as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            fix = f"if it is the right one, give its CA as connect.accounts.{name}.ca"
-            raise Refused(f"its certificate is not trusted: {error}", where=place, fix=fix) from error
+            raise untrusted(name, place, error) from error
         raise Unreachable(str(error) or type(error).__name__, where=place) from error
     finally:
         if not ready:

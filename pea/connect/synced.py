@@ -53,6 +53,30 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.account}: {told} ({self.items:,} in all{more}{left})"
 
 
+class Tally(msgspec.Struct):
+    """What a sync comes to while it goes on."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    pending: int = 0
+    notes: list[str] = []
+
+    def told(self, account: str, kind: str, items: int, events: tuple[str, ...]) -> Synced:
+        """The end of it: ``items`` are there now."""
+        return Synced(
+            account=account,
+            kind=kind,
+            items=items,
+            added=self.added,
+            changed=self.changed,
+            removed=self.removed,
+            pending=self.pending,
+            notes=tuple(self.notes[:NOTES_SHOWN]),
+            events=events,
+        )
+
+
 class Standing(msgspec.Struct, frozen=True):
     """How an account stood after the last attempt: Unix seconds of the last that went well, and the last's problem."""
 
