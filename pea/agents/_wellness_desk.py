@@ -15,7 +15,7 @@ from pea.agents._mail_views import count
 from pea.agents._people import identify, is_mine
 from pea.agents._wellness_advice import suggest
 from pea.agents._wellness_load import LEAST_WEEKS, THRESHOLDS, Hours, Meeting, line, week_load
-from pea.agents._wellness_views import AfterHours, Suggestions, Trend, Week, WeekLoad
+from pea.agents._wellness_views import AfterHours, DayLoad, Suggestions, Trend, Week
 from pea.workspace.files import SourceReport
 from pea.workspace.mail.store import SHARED
 
@@ -75,11 +75,16 @@ def meetings_of(entries: Sequence[Entry]) -> list[Meeting]:
             one.end,
             others=one.others,
             tentative=one.tentative,
-            mine=not one.organizer or one.response == "accepted",
+            mine=not one.organizer or (one.response == "accepted" and one.organizer not in _names(one)),
         )
         for one in entries
         if not one.all_day and one.busy and one.end.timestamp() > one.start.timestamp()
     ]
+
+
+def _names(one: Entry) -> set[str]:
+    """The others by name and address: the calendar tells the user's own meeting by an organizer who is none of them."""
+    return {known for person in one.people for known in (person.name, person.email)}
 
 
 def week(
@@ -167,19 +172,19 @@ def after_hours(
     sent = [local for one in desk.sent if since <= (local := one.astimezone(zone)).date() <= until]
     late = [one for one in sent if not hours.within(one)]
     weekdays, clock = Counter(f"{one:%A}" for one in late), Counter(f"{one:%H}" for one in late)
-    mondays = [
-        since - timedelta(days=since.weekday()) + timedelta(weeks=n) for n in range((until - since).days // 7 + 1)
-    ]
+    monday = since - timedelta(days=since.weekday())
+    mondays = [monday + timedelta(weeks=n) for n in range((until - monday).days // 7 + 1)]
     loads = [week_load(monday, meetings, desk.sent, hours) for monday in mondays]
+    whole = [one for one in loads if one.days[-1].day <= until]  # the week that runs would look lighter than it is
     weekends = {one.isocalendar()[:2] for one in (mail.date() for mail in late) if hours.day_off(one)}
-    course = line("mails", [float(one.mails_after_hours) for one in loads])
+    course = line("mails", [float(one.mails_after_hours) for one in whole])
     by_clock = sorted(late, key=lambda one: ((one.hour - 5) % 24, one.minute), reverse=True)  # a day ends at five
     shown = tuple(f"{one:%a %d %b %H:%M}" for one in by_clock[:LATEST])
     notes = list(desk.notes())
     if not sent:
         notes.append("no mail that you sent was found: the sent folder has to be in the workspace")
     share = len(late) / len(sent) if sent else None
-    minutes = round(sum(60 * one.after_hours for one in loads))
+    minutes = sum(day.after_hours_minutes for one in loads for day in one.days if since <= day.day <= until)
     lines = [
         f"{len(late)} of {count(len(sent), 'mail')} sent outside of hours"
         + (f" ({share:.0%})" if share is not None else "")
@@ -218,17 +223,16 @@ def _week_text(result: Week) -> str:
     lines += [f"  ! {flag}" for flag in own.flags]
     for day in own.days:
         if day.meetings or day.flags:
-            lines.append(_day_line(day.day, own))
+            lines.append(_day_line(day))
             lines += [f"      ! {flag}" for flag in day.flags]
     return "\n".join([*lines, *result.notes])
 
 
-def _day_line(day: date, own: WeekLoad) -> str:
-    one = next(each for each in own.days if each.day == day)
+def _day_line(one: DayLoad) -> str:
     focus = ", ".join(f"{stretch.start:%H:%M} to {stretch.end:%H:%M}" for stretch in one.focus)
     off = f" ({one.off})" if one.off else ""
     return (
-        f"  {day:%a %d}{off}: {one.meetings} meetings, {one.meeting_minutes / 60:.1f} h"
+        f"  {one.day:%a %d}{off}: {one.meetings} meetings, {one.meeting_minutes / 60:.1f} h"
         + (f", {one.after_hours_minutes} min after hours" if one.after_hours_minutes else "")
         + (f"; free {focus}" if focus else "")
     )

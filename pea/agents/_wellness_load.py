@@ -30,7 +30,7 @@ THRESHOLDS = {
 
 
 class Meeting(msgspec.Struct, frozen=True):
-    """What takes time in the calendar; ``others`` are invited, ``optional`` when it may be left out."""
+    """What takes time in the calendar; ``others`` counts who else is invited, ``mine`` says that the user called it."""
 
     title: str
     start: datetime

@@ -10,6 +10,7 @@ import msgspec
 from pea.workspace.files import SourceReport
 
 Direction = Literal["lighter", "steady", "heavier", "too little to tell"]
+Kind = Literal["focus", "shorten", "lunch", "evening", "decline"]
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -106,9 +107,9 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """What to change, with the effect: ``minutes`` gained of focus, rest or break; ``how`` says how it was reckoned."""
+    """What to change, with the effect: ``minutes`` gained of focus or break; ``how`` says how it was reckoned."""
 
-    kind: Literal["focus", "shorten", "lunch", "evening", "decline", "rest"]
+    kind: Kind
     what: str
     day: date
     start: datetime | None

@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pea import InputError, Runtime
+from pea.agents._agenda import Entry
 from pea.agents._wellness_advice import suggest
+from pea.agents._wellness_desk import after_hours, meetings_of
 from pea.agents._wellness_load import Hours, Meeting, chains_of, day_load, gaps, line, minutes, union, week_load
 from pea.agents.calendar import Calendar
 from pea.agents.wellness import Wellness
 from pea.config import load
+from pea.workspace.calendars import Attendee
+from pea.workspace.files import SourceReport
 from tests.absent import needs
 from tests.agents.office import PUBLIC, SAMPLE
 
@@ -179,6 +185,25 @@ def test_the_sample_evenings(call: Any) -> None:
     """Each late mail is counted on the user's own clock, and weekdays add up."""
     told = call("wellness.afterhours")
     assert told.mails_sent >= told.mails_after_hours == sum(told.by_weekday.values()) == sum(told.by_hour.values())
+
+
+def test_evenings_are_those_of_the_days_asked_for() -> None:
+    """Of a span from Friday to Thursday, the evening before does not count and that of its last day does."""
+    sent = SimpleNamespace(sent=(), notes=tuple, report=SourceReport)
+    thursday, friday = MONDAY + timedelta(days=3), MONDAY + timedelta(days=4)
+    late = [meeting("18:00", "19:00", day) for day in (thursday, friday, thursday + timedelta(weeks=4))]
+    told = after_hours(friday, thursday + timedelta(weeks=4), late, sent, HOURS, SourceReport())
+    assert told.meeting_minutes == 120
+
+
+def test_your_meeting_is_the_one_you_called() -> None:
+    """An invitation that you accepted is not yours, whoever else comes."""
+    entry = Entry(
+        title="x", start=at(MONDAY, "09:00"), end=at(MONDAY, "10:00"), first_day=MONDAY, last_day=MONDAY,
+        response="accepted", organizer="Anna", people=(Attendee("Anna", "anna@example.org"),),
+    )  # fmt: skip
+    own = msgspec.structs.replace(entry, organizer="Me")
+    assert [one.mine for one in meetings_of([entry, own])] == [False, True]
 
 
 def test_hours_that_close_before_they_open_are_refused(call: Any) -> None:
