@@ -95,9 +95,7 @@ def _ccpa(files: SecurityFiles, findings: list[Placed], now: datetime) -> Iterat
     unsafe = [one for one in findings if one.finding.severity == "critical"]
     question = "Does information that § 1798.150 protects stand in clear?"
     yield _found("CCPA", "§ 1798.150", question, unsafe, "encrypt or remove it: a breach of it can be sued for")
-    yield from _requests(
-        files, "CCPA", "§ 1798.105, .110, .130", now, lambda day: day + timedelta(days=ANSWER_DAYS_CCPA)
-    )
+    yield from _requests(files, "CCPA", "§ 1798.105, .110, .130", now, _forty_five_days)
 
 
 def _found(law: str, article: str, question: str, found: list[Placed], todo: str) -> Check:

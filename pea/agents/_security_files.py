@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from pea.agents._people import PROVIDERS
 from pea.workspace.calendars import Calendars, Event
 from pea.workspace.contacts import Contacts
 from pea.workspace.documents_store import SHARED as DOCUMENTS
@@ -28,12 +29,6 @@ from pea.workspace.search_hits import Card
 
 READER = "security 1"  # raise it when the same mail begins to give other facts or findings
 MAX_FINDINGS = 50  # kept of one mail
-PROVIDERS = frozenset(
-    (
-        "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com", "icloud.com", "me.com",
-        "aol.com", "gmx.de", "gmx.net", "web.de", "t-online.de", "proton.me", "protonmail.com", "mail.com", "posteo.de",
-    )
-)  # fmt: skip
 
 
 class Scanned(msgspec.Struct, frozen=True):
