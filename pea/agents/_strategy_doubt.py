@@ -33,9 +33,7 @@ def doubt(names: list[str], spent: list[float], wanted: list[float], draws: int 
     want = np.asarray(wanted, dtype=float)
     had_share = had / had.sum()
 
-    def aligned(
-        weights: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    def aligned(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         share = weights / weights.sum(axis=-1, keepdims=True)
         result: NDArray[np.float64] = 1 - np.abs(had_share - share).sum(axis=-1) / 2
         return result

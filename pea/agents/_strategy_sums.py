@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -145,10 +146,10 @@ def items(sums: Sums, goal: str) -> tuple[Item, ...]:
     return tuple(sorted(found, key=lambda one: -one.hours)[:ITEMS_SHOWN])
 
 
-def _serves(goal: Goal, patterns: Sequence[object], told: str, entry: Entry) -> str:
+def _serves(goal: Goal, patterns: Sequence[re.Pattern[str]], told: str, entry: Entry) -> str:
     """The word or person by which a meeting is known to serve a goal; empty when it does not."""
     for word, pattern in zip(goal.words, patterns, strict=True):
-        if pattern.search(told) is not None:  # type: ignore[attr-defined]
+        if pattern.search(told) is not None:
             return f"“{word}”"
     wanted = {one.casefold().lstrip("@") for one in goal.people}
     for person in entry.people:
