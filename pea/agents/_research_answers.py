@@ -60,13 +60,13 @@ def rank(question: Question, papers: Iterable[Document], spread: Callable[[str],
         if count >= MAX_SENTENCES:
             break
         own = stems(sentence)
+        if own.isdisjoint(weights):
+            continue
         score = 0.0
         for term, weight in weights.items():
             share = 1.0 if term in own else NEAR if term in near else TITLE if term in title else 0.0
             score += weight * share
         score /= whole
-        if not own & set(question.terms):
-            continue
         piece = answer_of(question.kind, sentence, question)
         if question.kind != "any" and not piece:
             score *= WRONG_KIND
