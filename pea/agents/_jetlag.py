@@ -1,11 +1,10 @@
 """A plan against jet lag, worked out from the clocks alone.
 
-Method: the body clock moves about 1 hour a day to an earlier and 1.5 hours to a later time (Waterhouse, Reilly,
-Atkinson and Edwards, "Jet lag: trends and coping strategies", Lancet 369, 2007), so a journey of more than 8 hours to
-the east is taken as one to the west. Light after the low point of body temperature, about 3 hours before the usual
-time of getting up, moves it earlier, light before moves it later (Eastman and Burgess, "How to travel the world
-without jet lag", Sleep Medicine Clinics 4, 2009). For stays of less than 3 days, or less than 3 hours' difference,
-home time is kept. It is a rule of thumb for healthy people and no medical advice.
+Method: the body clock moves about 1 hour a day to an earlier and 1.5 hours to a later time, so a journey of more than
+8 hours to the east is taken as one to the west. Light after the low point of body temperature, about 3 hours before
+the usual time of getting up, moves it earlier, light before moves it later. For stays of less than 3 days, or less
+than 3 hours' difference, home time is kept. It is a rule of thumb for healthy people and no medical advice;
+docs/agents/travel.md says of each figure where it is from, and which were not looked up.
 """
 
 from __future__ import annotations

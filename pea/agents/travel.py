@@ -112,7 +112,7 @@ class Travel(Agent):
     async def jetlag(self, ctx: Context, day: date | None = None, days: Ahead = 30) -> JetLagPlans:
         """Plans against jet lag for the journeys in the calendar: when to sleep, to seek light and to avoid it.
 
-        The method is a published rule of thumb for healthy people, named with its sources in docs/agents/travel.md.
+        The method is a rule of thumb for healthy people; docs/agents/travel.md says where its figures are from.
         """
         day = ctx.now().date() if day is None else day
         agenda = await _agenda(ctx, day, days)
