@@ -125,7 +125,7 @@ def _minutes(match: re.Match[str]) -> int:
         return 15
     number = match["number"].replace(",", ".")
     amount = float(number) if re.fullmatch(r"[\d.]+", number) else float(number_of(number))
-    return max(1, min(round(amount * (60 if match["unit"].lower().startswith("h") else 1)), 24 * 60))
+    return max(1, round(min(amount * (60 if match["unit"].lower().startswith("h") else 1), 24 * 60)))
 
 
 def _people(text: str, marks: list[tuple[int, int, str]]) -> tuple[str, ...]:

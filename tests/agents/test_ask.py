@@ -148,6 +148,11 @@ def test_any_words_of_time_are_read_without_failing(words, today):
     assert slots.minutes is None or 1 <= slots.minutes <= 24 * 60
 
 
+def test_a_length_beyond_any_number_is_a_day():
+    """Four hundred digits are more than a float holds."""
+    assert find_slots(f"a slot of {'9' * 400} minutes", TODAY).minutes == 24 * 60
+
+
 def test_the_book_speaks_of_what_there_is(offered):
     """What the book has an argument for is an argument of that capability."""
     by_name = {offer.name: offer for offer in offered}
