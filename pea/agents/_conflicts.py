@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from pea.agents._agenda import Entry, heading, hours
+from pea.agents._culture_days import weekend
 from pea.agents._freebusy import minutes_between
 from pea.agents._stops import Stop
 from pea.workspace.files import Refusal, SourceReport
@@ -59,7 +60,7 @@ def conflicts_of(
         _overlaps(entries),
         _too_far(list(stops)),
         _two_places(entries, country),
-        _outside_hours(entries, opens, closes),
+        _outside_hours(entries, opens, closes, weekend(country)),
     )
     # A calendar in which everything overlaps has a square number of conflicts: nobody reads more than some.
     found = [conflict for kind in every for conflict in itertools.islice(kind, MAX_OF_A_KIND)]
@@ -183,17 +184,17 @@ def _two_places(entries: list[Entry], country: str) -> Iterator[Conflict]:
                 )
 
 
-def _outside_hours(entries: list[Entry], opens: time, closes: time) -> Iterator[Conflict]:
+def _outside_hours(entries: list[Entry], opens: time, closes: time, rest: frozenset[int]) -> Iterator[Conflict]:
     """Entries with other people that are, even partly, outside the user's own working hours or on a weekend."""
     for entry in entries:
         if entry.all_day or not entry.busy or not entry.others or entry.end == entry.start:
             continue
         day = entry.start.date()
         early, late = entry.start.time() < opens, entry.end.time() > closes or entry.last_day > day
-        weekend = day.weekday() >= 5
-        if early or late or weekend:
-            why = "is on a weekend" if weekend else "begins before" if early else "ends after"
-            rest = "" if weekend else f" your working hours ({opens:%H:%M}\N{EN DASH}{closes:%H:%M})"
+        resting = day.weekday() in rest
+        if early or late or resting:
+            why = "is on a weekend" if resting else "begins before" if early else "ends after"
+            told = "" if resting else f" your working hours ({opens:%H:%M}\N{EN DASH}{closes:%H:%M})"
             abroad = f"; it was set in {entry.zone}" if entry.zone and entry.zone != str(entry.start.tzinfo) else ""
             yield Conflict(
                 kind="outside-hours",
@@ -201,7 +202,7 @@ def _outside_hours(entries: list[Entry], opens: time, closes: time) -> Iterator[
                 start=entry.start,
                 end=entry.end,
                 titles=(entry.title,),
-                reason=f"{entry.title} ({hours(entry, day)}) {why}{rest}{abroad}",
+                reason=f"{entry.title} ({hours(entry, day)}) {why}{told}{abroad}",
                 advice="ask for another time, if it matters",
             )
 

@@ -61,6 +61,7 @@ def _calendars() -> dict[str, list[str]]:
     return holidays.list_supported_countries()
 
 
+@functools.lru_cache(maxsize=4_096)
 def day_off(day: date, country: str, region: str = "") -> str:
     """Why a day is not worked: ``Ascension Day``, ``a Saturday``; empty when it is."""
     named = holidays_of(country, day.year, region).get(day, "") if country else ""

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 import msgspec
 
 from pea.agents._agenda import Entry, heading
+from pea.agents._culture_days import weekend
 from pea.workspace.files import Refusal, SourceReport
 
 
@@ -89,13 +90,14 @@ def free_slots(busy: Iterable[Busy], windows: Iterable[tuple[datetime, datetime]
 
 
 def working_windows(
-    start: datetime, end: datetime, opens: time, closes: time, *, weekends: bool, zone: tzinfo
+    start: datetime, end: datetime, opens: time, closes: time, *, weekends: bool, zone: tzinfo, country: str = ""
 ) -> tuple[tuple[datetime, datetime], ...]:
-    """The working hours of each day between two moments, cut at both; Saturdays and Sundays only when asked."""
+    """The working hours of each day between two moments, cut at both; a country's weekends only when asked."""
     windows: list[tuple[datetime, datetime]] = []
+    rest = weekend(country)
     day = start.astimezone(zone).date()
     while day <= end.astimezone(zone).date():
-        if weekends or day.weekday() < 5:
+        if weekends or day.weekday() not in rest:
             left = max(start, datetime.combine(day, opens, zone))
             right = min(end, datetime.combine(day, closes, zone))
             if left < right:

@@ -78,3 +78,10 @@ def test_working_windows_follow_the_days():
         (date(2026, 5, 18), 9, 10),
     ]
     assert len(working_windows(friday, monday, time(9), time(18), weekends=True, zone=BERLIN)) == 4
+
+
+def test_the_weekend_is_the_country_s():
+    """In Saudi Arabia Friday and Saturday are left out, and Sunday is worked."""
+    friday, monday = datetime(2026, 5, 15, tzinfo=BERLIN), datetime(2026, 5, 18, tzinfo=BERLIN)
+    windows = working_windows(friday, monday, time(9), time(18), weekends=False, zone=BERLIN, country="SA")
+    assert [a.date() for a, _ in windows] == [date(2026, 5, 17)]
