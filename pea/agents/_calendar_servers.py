@@ -8,9 +8,10 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from pea import Context, InputError, capability
+from pea.agents._moments import Moment, moment
 from pea.agents._servers import OnServers, SyncReport
 
-Moment = Annotated[str, msgspec.Meta(max_length=40, examples=["2026-05-12T09:00", "2026-05-12T09:00+02:00"])]
+YEARS = (1900, 2999)  # an event on a server outside of them is a slip of the pen
 Minutes = Annotated[int, msgspec.Meta(ge=0, le=366 * 1440)]
 Line = Annotated[str, msgspec.Meta(max_length=500)]
 Addresses = Annotated[tuple[Line, ...], msgspec.Meta(max_length=100)]
@@ -67,7 +68,7 @@ class CalendarServers(OnServers):
         facts = events.facts(stored.data, ctx.settings.zone)
         times = facts.times
         if occurrence is not None:
-            at = _moment(ctx, "occurrence", occurrence)
+            at = moment(ctx, "occurrence", occurrence, YEARS)
             times = await ctx.compute(events.occurrence, stored.data, at, ctx.settings.zone)
         return OnServer(
             name, href, stored.etag, facts.uid, facts.title,
@@ -92,7 +93,7 @@ class CalendarServers(OnServers):
         own = await self.connectors(ctx)
         from pea.connect import events, writing
 
-        start = _moment(ctx, "to", to)
+        start = moment(ctx, "to", to, YEARS)
         before: OnServer = await ctx.call("calendar.on_server", event=event, account=account, occurrence=occurrence)
         zone = ctx.settings.zone  # an answer from the journal has its times in UTC: what is asked must read the same
         before = msgspec.structs.replace(before, start=before.start.astimezone(zone), end=before.end.astimezone(zone))
@@ -132,7 +133,7 @@ class CalendarServers(OnServers):
         own = await self.connectors(ctx)
         from pea.connect import events, writing
 
-        begins = _moment(ctx, "start", start)
+        begins = moment(ctx, "start", start, YEARS)
         times = events.Times(begins, begins + timedelta(minutes=minutes))
         name, settings = own.pick(account, "caldav")
         approval = await ctx.approve(
@@ -152,13 +153,3 @@ class CalendarServers(OnServers):
         await self.bring_up_to_date(ctx, (name,))
         text = f"{title} is in {target.name}, {begins:%Y-%m-%d %H:%M}"
         return Written(name, f"{approval.key}@pea", title, times.start, times.end, again, text)
-
-
-def _moment(ctx: Context, name: str, text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{text!r} is not a moment", where=name, fix="write 2026-05-12T09:00") from None
-    if not 1900 <= moment.year <= 2999:
-        raise InputError("a moment in the years 1900 to 2999 is expected", where=name)
-    return moment.replace(tzinfo=ctx.settings.zone) if moment.tzinfo is None else moment.astimezone(ctx.settings.zone)

@@ -10,13 +10,10 @@ import msgspec
 
 from pea import InputError
 from pea.agents._culture_days import day_off
+from pea.agents._moments import Clock
 from pea.workspace.contacts import Contact
 from pea.workspace.places import find
 from pea.workspace.zones import by_name, name_of
-
-OPENS, CLOSES = time(9), time(17)
-
-Clock = Annotated[str, msgspec.Meta(pattern=r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$", examples=["09:00"])]
 
 
 class Taken(msgspec.Struct, frozen=True):

@@ -4,43 +4,39 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Annotated, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from pea import Context, InputError, WorkspaceError, capability
-from pea.agents import _agenda, _conflicts, _freebusy, _optimise, _slots
-from pea.agents._agenda import Agenda, Entry
+from pea import Context, WorkspaceError, capability
+from pea.agents import _freebusy, _optimise, _slots
+from pea.agents._agenda import Agenda
+from pea.agents._calendar_answers import Found, agenda_of, conflicts_of, found_between, freebusy_of
 from pea.agents._calendar_servers import CalendarServers
 from pea.agents._conflicts import Conflicts
 from pea.agents._freebusy import FreeBusy
 from pea.agents._hours import Diary, Person
+from pea.agents._moments import Clock, Moment, moments, span, working_hours
 from pea.agents._optimise import Asked, Optimised
 from pea.agents._optimise_model import Model, Moves
 from pea.agents._optimise_solve import Problem, Solution, solve
-from pea.agents._others import Others, is_theirs
+from pea.agents._others import Others
 from pea.agents._servers import offline, offline_version
 from pea.agents._slots import Slots
-from pea.agents._stops import stops_of
-from pea.workspace.calendars import Calendars, Days, Event
-from pea.workspace.files import Refusal, SourceReport
+from pea.workspace.calendars import Calendars
+from pea.workspace.files import SourceReport
 from pea.workspace.files_cache import ReadCache
-from pea.workspace.places import find
 
 READING_SHARE = 0.6  # of the time left may go into reading new files; what is not read by then is said to be pending
 MAX_READING_S = 10.0
-FIRST_YEAR, LAST_YEAR = 2, 9990
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 DayCount = Annotated[int, msgspec.Meta(ge=1, le=366)]
 Minutes = Annotated[int, msgspec.Meta(ge=1, le=1440)]
-# As people write them: a time of day without seconds, a moment with or without a zone.
-Clock = Annotated[str, msgspec.Meta(pattern=r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$", examples=["09:00"])]
-Moment = Annotated[str, msgspec.Meta(max_length=40, examples=["2026-05-12T09:00", "2026-05-12T09:00+02:00"])]
 
 
 class Calendar(CalendarServers):
@@ -67,7 +63,7 @@ class Calendar(CalendarServers):
         ``day`` is today when not given. Cancelled and declined entries are listed apart, in ``dropped``.
         """
         day = ctx.now().date() if day is None else day
-        return await self._answer(ctx, _agenda_of, *_span(ctx, day, days), day, days, _zone_name(ctx))
+        return await self._answer(ctx, agenda_of, *span(ctx, day, days), day, days, _zone_name(ctx))
 
     @capability("calendar.freebusy", timeout="4s", cache="15m")
     async def freebusy(
@@ -87,8 +83,10 @@ class Calendar(CalendarServers):
         From ``start`` to ``end`` (moments; without a zone, in yours), else for ``days`` from ``day`` (today). Entries
         that are cancelled, declined or shown as free take no time; a stretch is tentative when all in it is.
         """
-        hours = _hours(opens, closes)
-        return await self._answer(ctx, _freebusy_of, *_moments(ctx, start, end, day, days), hours, minutes, weekends)
+        hours = working_hours(opens, closes)
+        return await self._answer(
+            ctx, freebusy_of, *moments(ctx, start, end, day, days), hours, minutes, weekends, ctx.settings.user.country
+        )
 
     @capability("calendar.conflicts", timeout="4s", cache="15m")
     async def conflicts(
@@ -103,10 +101,10 @@ class Calendar(CalendarServers):
 
         Each with its severity, the reason and what would mend it.
         """
-        hours = _hours(opens, closes)
+        hours = working_hours(opens, closes)
         day = ctx.now().date() if day is None else day
         user = ctx.settings.user
-        return await self._answer(ctx, _conflicts_of, *_span(ctx, day, days), day, days, hours, user.home, user.country)
+        return await self._answer(ctx, conflicts_of, *span(ctx, day, days), day, days, hours, user.home, user.country)
 
     @capability("calendar.find_slot", timeout="6s", idempotent=True)
     async def find_slot(
@@ -126,12 +124,12 @@ class Calendar(CalendarServers):
         the contacts; somebody's calendar is read from ``calendars/people/ADDRESS.ics`` where there is one.
         """
         day, now = ctx.now().date() if day is None else day, ctx.now()
-        start, end = _span(ctx, day, days)
-        me = Diary("you", _zone_of(ctx), ctx.settings.user.country.upper(), *_hours(opens, closes))
+        start, end = span(ctx, day, days)
+        me = Diary("you", _zone_of(ctx), ctx.settings.user.country.upper(), *working_hours(opens, closes))
         asked = [Person(email=one) if isinstance(one, str) else one for one in people]
         others = await self._people(ctx)
 
-        def slots(found: _Found) -> Slots:
+        def slots(found: Found) -> Slots:
             diaries, assumed = others.diaries(asked, found.theirs, me.zone, me.country)
             busy = _freebusy.busy_stretches(found.standing, start, end)
             sure = tuple((b.start, b.end) for b in busy if not b.tentative)
@@ -167,16 +165,16 @@ class Calendar(CalendarServers):
         """
         _optimise.require_solver()
         day = ctx.now().date() if day is None else day
-        start, end = _span(ctx, day, days)
+        start, end = span(ctx, day, days)
         user = ctx.settings.user
-        me = Diary("you", _zone_of(ctx), user.country.upper(), *_hours(opens, closes))
+        me = Diary("you", _zone_of(ctx), user.country.upper(), *working_hours(opens, closes))
         asked = Asked(
             day, days, start, end, ctx.now(), me, _own(ctx), user.home, user.country, moves,
             frozenset(title.casefold() for title in keep), focus_minutes, limit_s,
         )  # fmt: skip
         others = await self._people(ctx)
 
-        def model(found: _Found) -> tuple[_Found, Model, tuple[str, ...]]:
+        def model(found: Found) -> tuple[Found, Model, tuple[str, ...]]:
             emails = {a.email for event in found.events for a in event.attendees if a.email and not a.room}
             wanted = [Person(email=email) for email in sorted(emails - asked.emails)]
             diaries, assumed = others.diaries(wanted, found.theirs, me.zone, me.country)
@@ -222,7 +220,7 @@ class Calendar(CalendarServers):
     async def _answer(
         self,
         ctx: Context,
-        function: Callable[Concatenate[_Found, P], T],
+        function: Callable[Concatenate[Found, P], T],
         start: datetime,
         end: datetime,
         *args: P.args,
@@ -238,7 +236,7 @@ class Calendar(CalendarServers):
             days = calendars.between(start, end, zone, budget_s=budget_s)
             if notes := offline(ctx.settings, *self.kinds):
                 days = msgspec.structs.replace(days, notes=(*notes, *days.notes))
-            found = _found(start, end, days, emails, calendars.report())
+            found = found_between(start, end, days, emails, calendars.report())
             return function(found, *args, **kwargs), days.whole
 
         answered, whole = await ctx.compute(answer)
@@ -260,61 +258,6 @@ class Sources(msgspec.Struct, frozen=True):
 
     version: str
     sources: SourceReport
-
-
-class _Found(NamedTuple):
-    """What stands in the calendars between two moments, and what it was read from."""
-
-    start: datetime
-    end: datetime
-    standing: tuple[Entry, ...]
-    dropped: tuple[Entry, ...]
-    notes: tuple[Refusal, ...]
-    sources: SourceReport
-    events: tuple[Event, ...]  # of the entries that stand
-    theirs: tuple[Event, ...]  # in other people's calendars
-
-
-def _found(start: datetime, end: datetime, days: Days, emails: frozenset[str], sources: SourceReport) -> _Found:
-    own = [(_agenda.entry_of(event, emails), event) for event in days.events if not is_theirs(event.path)]
-    standing, dropped = _agenda.parted(entry for entry, _ in own)
-    stands = {id(entry) for entry in standing}
-    events = tuple(event for entry, event in own if id(entry) in stands)
-    theirs = tuple(event for event in days.events if is_theirs(event.path))
-    return _Found(start, end, standing, dropped, days.notes, sources, events, theirs)
-
-
-def _agenda_of(found: _Found, day: date, days: int, zone: str) -> Agenda:
-    agenda = Agenda(day, days, zone, found.standing, found.dropped, found.notes, found.sources, "")
-    return msgspec.structs.replace(agenda, text=_agenda.agenda_text(agenda))
-
-
-def _freebusy_of(found: _Found, hours: tuple[time, time], minutes: int, weekends: bool) -> FreeBusy:  # noqa: FBT001
-    start, end = found.start, found.end
-    zone = start.tzinfo or UTC
-    busy = _freebusy.busy_stretches(found.standing, start, end)
-    windows = _freebusy.working_windows(start, end, *hours, weekends=weekends, zone=zone)
-    free = _freebusy.free_slots(busy, windows, minutes=minutes)
-    return FreeBusy(
-        start=start,
-        end=end,
-        busy=busy,
-        free=free,
-        busy_minutes=sum(_freebusy.minutes_between(b.start, b.end) for b in busy),
-        free_minutes=sum(slot.minutes for slot in free),
-        notes=found.notes,
-        sources=found.sources,
-        text=f"{_freebusy.free_text(busy, free, start, end)}\n\n{found.sources.text()}",
-    )
-
-
-def _conflicts_of(found: _Found, day: date, days: int, hours: tuple[time, time], home: str, country: str) -> Conflicts:
-    base = find(home, country=country) if home else None
-    stops = stops_of(found.standing, base, country)
-    every = _conflicts.conflicts_of(found.standing, stops, opens=hours[0], closes=hours[1], country=country)
-    shown, more = every[: _conflicts.MAX_CONFLICTS], max(0, len(every) - _conflicts.MAX_CONFLICTS)
-    text = f"{_conflicts.conflicts_text(day, days, shown, more)}\n\n{found.sources.text()}"
-    return Conflicts(day, days, tuple(shown), more, found.notes, found.sources, text)
 
 
 def _workspace(ctx: Context) -> Path:
@@ -342,43 +285,3 @@ def _zone_of(ctx: Context) -> str:
 
 def _own(ctx: Context) -> frozenset[str]:
     return frozenset(email.lower() for email in ctx.settings.user.emails)
-
-
-def _span(ctx: Context, day: date, days: int) -> tuple[datetime, datetime]:
-    """From midnight to midnight, in the user's zone."""
-    if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise InputError(f"a day in the years {FIRST_YEAR} to {LAST_YEAR} is expected, not {day}", where="day")
-    zone = ctx.settings.zone
-    return datetime.combine(day, time(), zone), datetime.combine(day + timedelta(days=days), time(), zone)
-
-
-def _moments(
-    ctx: Context, start: str | None, end: str | None, day: date | None, days: int
-) -> tuple[datetime, datetime]:
-    """The moments between which is looked, in the user's zone: those given, or midnights."""
-    if start is None and end is None:
-        return _span(ctx, ctx.now().date() if day is None else day, days)
-    if start is None or end is None:
-        raise InputError("start and end go together", where="end" if end is None else "start", fix="give both")
-    begins, ends = _moment(ctx, "start", start), _moment(ctx, "end", end)
-    if not timedelta() < ends - begins <= timedelta(days=366):
-        raise InputError("must be after start, by at most 366 days", where="end")
-    return begins, ends
-
-
-def _moment(ctx: Context, name: str, text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{text!r} is not a moment", where=name, fix="write 2026-05-12T09:00") from None
-    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise InputError(f"a moment in the years {FIRST_YEAR} to {LAST_YEAR} is expected", where=name)
-    zone = ctx.settings.zone
-    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
-
-
-def _hours(opens: str, closes: str) -> tuple[time, time]:
-    begins, ends = (time.fromisoformat(text.zfill(5)) for text in (opens, closes))
-    if begins >= ends:
-        raise InputError("must be later than opens", where="closes", fix="write for example opens=09:00 closes=18:00")
-    return begins, ends

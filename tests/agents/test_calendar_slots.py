@@ -40,6 +40,14 @@ async def test_a_contact_brings_their_zone_and_an_unknown_person_is_said(tmp_pat
     assert found.assumed == ("who@x.example's time zone is not known: yours is taken",)
 
 
+@pytest.mark.parametrize("name", ["America/New_York", "america/new_york", "Eastern Standard Time"])
+async def test_a_zone_is_known_by_any_of_its_names(tmp_path, name):
+    """As a calendar's are: in any case, and as Windows calls it."""
+    async with running(tmp_path) as runtime:
+        found = await runtime.call("calendar.find_slot", people=[{"name": "Emily", "zone": name}], days=1)
+    assert found.slots[0].people[1].start.utcoffset() == timedelta(hours=-4)
+
+
 @pytest.mark.parametrize(
     ("day", "country", "why"),
     [
