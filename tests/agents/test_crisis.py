@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -234,14 +233,11 @@ class Glutton(Agent):
     @capability("calendar.agenda", timeout="30s")
     async def agenda(self, ctx: Context, day: str, days: int = 1) -> None:
         """Never answer."""
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
 
 
 async def test_a_crisis_does_not_queue_behind_the_rest(tmp_path: Path) -> None:
-    """All computing threads taken, the calendar hanging, 200 tasks waiting: the response is whole and says what is not.
-
-    No time is asserted here but one that no machine misses: it ends although what holds the threads does not.
-    """
+    """All computing threads taken, the calendar hanging, 200 tasks waiting: the response says all but the calendar's."""
     told = load(SAMPLE / "pea.yaml", environ={}, overrides={"state": str(tmp_path), "runtime.concurrency": 8})
     glutton = Glutton()
     async with Runtime(told, agents=[Crisis(), glutton]) as runtime:
@@ -252,14 +248,12 @@ async def test_a_crisis_does_not_queue_behind_the_rest(tmp_path: Path) -> None:
         from pea.runtime import Priority
 
         task = runtime.scheduler.submit("crisis.respond", {"what": "personal data leaked"}, priority=Priority.CRITICAL)
-        began = time.monotonic()
-        done = await runtime.scheduler.wait(task.id, 15)
+        done = await runtime.scheduler.wait(task.id, 15)  # as it stands then: only now are the threads let go
         glutton.gate.set()
         assert done.final
         assert done.error is None
         assert b"Rahul Mehta" in bytes(done.result or b"")
         assert b"could not be asked in time" in bytes(done.result or b"")
-        assert time.monotonic() - began < 15
 
 
 async def test_a_task_is_critical_by_itself(tmp_path: Path) -> None:
