@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from pea.agents._finance_recurring import Series, due_dates, find_series, subscriptions
+from pea.agents._finance_recurring import Series, due_dates, find_series, has_ended, subscriptions
 from pea.agents._finance_views import AccountForecast, ForecastPoint
 from pea.workspace.ledgers import Account, Transaction
 
@@ -54,11 +54,7 @@ def forecast(
         return f"the newest {currency} statement ends on {rows[-1].day}; a forecast from there would be a guess"
     balances = [account.balance for account in accounts if account.currency == currency and account.balance is not None]
     start = sum(balances, Decimal(0)) if balances else None
-    series = find_series(rows)
-    reached: dict[str, date] = {}
-    for one in rows:
-        reached[one.account] = max(reached.get(one.account, one.day), one.day)
-    running = _running(series, today, reached)
+    reached, running = _running(rows, today)
     paths = _paths(rows, running, rows[-1].day, today, days)
     points = _points(paths, start, today, days)
     inside, tried = _tried(rows, min(days, 30))
@@ -71,21 +67,16 @@ def forecast(
         points=tuple(points[i] for i in _spread(len(points))),
         expected=tuple(expected),
         lowest=min(points, key=lambda point: point.low),
-        below_zero=round(float((paths + floor).min(axis=1).__lt__(0).mean()), 3) if start is not None else 0.0,
+        below_zero=round(float(((paths + floor).min(axis=1) < 0).mean()), 3) if start is not None else 0.0,
         inside=inside,
         tried=tried,
     )
 
 
-def _running(series: Sequence[Series], today: date, reached: dict[str, date]) -> list[Series]:
-    told = subscriptions(series, today, reached)
-    ended = {(one.account, one.last, one.amount, one.payee) for one in told if one.state == "ended"}
-    return [
-        one
-        for one in series
-        if (one.members[-1].account, one.members[-1].day, one.amount, one.members[-1].payee or one.members[-1].memo)
-        not in ended
-    ]
+def _running(rows: Sequence[Transaction], today: date) -> tuple[dict[str, date], list[Series]]:
+    """The last day of each account's statements, and what still recurs by them; rows are in order of days."""
+    reached = {one.account: one.day for one in rows}
+    return reached, [one for one in find_series(rows) if not has_ended(one, reached, today)]
 
 
 def _paths(
@@ -141,8 +132,8 @@ def _tried(rows: Sequence[Transaction], days: int) -> tuple[int, int]:
         past = [one for one in rows if one.day <= origin]
         if not past or (origin - past[0].day).days < 2 * MIN_HISTORY_DAYS:
             break
-        reached = {one.account: one.day for one in past}
-        paths = _paths(past, _running(find_series(past), origin, reached), origin, origin, days)
+        _, running = _running(past, origin)
+        paths = _paths(past, running, origin, origin, days)
         edge = (1 - INTERVAL) / 2
         low, high = np.quantile(paths[:, -1], [edge, 1 - edge])
         truth = float(sum(one.amount for one in rows if origin < one.day <= origin + timedelta(days=days)))

@@ -109,8 +109,15 @@ def find_series(transactions: Iterable[Transaction]) -> list[Series]:
 
 def subscriptions(series: Iterable[Series], today: date, reached: dict[str, date]) -> list[Subscription]:
     """Series as the user reads them, the next due first; ``reached`` is the last day each account's statements tell."""
-    told = [_subscription(one, today, reached.get(one.members[-1].account, today)) for one in series]
+    told = [_subscription(one, today, ended=has_ended(one, reached, today)) for one in series]
     return sorted(told, key=lambda one: (one.state == "ended", one.next, one.payee))
+
+
+def has_ended(series: Series, reached: dict[str, date], today: date) -> bool:
+    """Whether a payment is overdue by twice its slack on the last day that the account's statements tell."""
+    last = series.members[-1]
+    late = series.following(last.day) + timedelta(days=2 * series.rhythm.slack)
+    return late < reached.get(last.account, today)
 
 
 def due_dates(series: Series, after: date, until: date) -> list[date]:
@@ -126,13 +133,10 @@ def due_dates(series: Series, after: date, until: date) -> list[date]:
     return found
 
 
-def _subscription(series: Series, today: date, reached: date) -> Subscription:
+def _subscription(series: Series, today: date, *, ended: bool) -> Subscription:
     last = series.members[-1]
-    nearest = series.following(last.day)
-    late = nearest + timedelta(days=2 * series.rhythm.slack)
-    state = "ended" if late < reached else "running"
-    following = nearest
-    while state == "running" and following < today:
+    following = series.following(last.day)
+    while not ended and following < today:
         following = series.following(following)
     return Subscription(
         payee=last.payee or last.memo,
@@ -143,7 +147,7 @@ def _subscription(series: Series, today: date, reached: date) -> Subscription:
         last=last.day,
         next=following,
         count=len(series.members),
-        state=state,
+        state="ended" if ended else "running",
         changed=_change(series),
         account=last.account,
         category=last.category,
