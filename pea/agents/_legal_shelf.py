@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from pea import InputError
 from pea.agents import _legal_text as text
 from pea.agents._legal_days import contract_days
 from pea.agents._legal_views import (
@@ -25,7 +24,7 @@ from pea.agents._legal_views import (
     Obligations,
     Review,
 )
-from pea.agents._library import resolve
+from pea.agents._library import named
 from pea.workspace.contracts import is_contract, read_contract
 from pea.workspace.contracts_clauses import hold_against
 from pea.workspace.contracts_dates import find_length
@@ -96,7 +95,7 @@ class Shelf:
 
     def review(self, name: str, today: date) -> Review:
         """One contract held against the checklist. Raises InputError when no document is meant."""
-        document = self._document(name)
+        document = named(name, self._store)
         signs = is_contract(document)
         contract = read_contract(document, signs)
         unusual, missing = hold_against(_sentences(document))
@@ -112,7 +111,7 @@ class Shelf:
 
     def obligations(self, name: str, who: str) -> Obligations:
         """What a contract obliges and entitles each side to."""
-        document = self._document(name)
+        document = named(name, self._store)
         wanted = who.strip().casefold()
         parties = read_contract(document, 0).parties
         roles = {party.name.casefold(): party.role.casefold() for party in parties}
@@ -127,7 +126,7 @@ class Shelf:
 
     def compare(self, first: str, second: str) -> Comparison:
         """Two documents side by side."""
-        one, other = self._document(first), self._document(second)
+        one, other = named(first, self._store), named(second, self._store)
         before, after = list(_sentences(one))[:MAX_COMPARED], list(_sentences(other))[:MAX_COMPARED]
         changes, same = _changes(before, after)
         facts = _facts(read_contract(one, 0), read_contract(other, 0))
@@ -144,13 +143,6 @@ class Shelf:
         document = self._store.document(path)
         signs = is_contract(document) if document is not None else 0
         return read_contract(document, signs) if document is not None and signs >= SIGNS_NEEDED else None
-
-    def _document(self, name: str) -> Document:
-        path = resolve(name, self._store)
-        document = self._store.document(path)
-        if document is None:  # removed between two steps
-            raise InputError(f"{path} is no longer there", where="document")
-        return document
 
     def _notes(self) -> tuple[str, ...]:
         pending = self._store.report().pending

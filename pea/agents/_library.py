@@ -49,7 +49,7 @@ class Library:
 
     def summary(self, name: str, count: int) -> Summary:
         """A document in ``count`` of its sentences. Raises InputError when no document, or more than one, is meant."""
-        document = self._named(name)
+        document = named(name, self._store)
         chosen, left_out = summarise(document, count)
         report = self._store.report()
         summary = Summary(
@@ -67,7 +67,7 @@ class Library:
 
     def facts(self, name: str) -> Facts:
         """The days, sums and duties a document names. Raises as `summary` does."""
-        document, report = self._named(name), self._store.report()
+        document, report = named(name, self._store), self._store.report()
         facts = Facts(
             document.path,
             document.title,
@@ -82,7 +82,7 @@ class Library:
 
     def read(self, name: str, first: int, count: int) -> Pages:
         """Passages of a document with their places. Raises as `summary` does."""
-        document, report = self._named(name), self._store.report()
+        document, report = named(name, self._store), self._store.report()
         chosen = document.passages[first : first + count]
         after = first + len(chosen)
         return Pages(
@@ -98,12 +98,14 @@ class Library:
             "\n\n".join(f"[{p.place}] {p.text}" for p in chosen),
         )
 
-    def _named(self, name: str) -> Document:
-        path = resolve(name, self._store)
-        document = self._store.document(path)
-        if document is None:  # removed between two steps
-            raise InputError(f"{path} is no longer there", where="document")
-        return document
+
+def named(name: str, store: DocumentStore) -> Document:
+    """The document that ``name`` means. Raises InputError when no document, or more than one, is meant."""
+    path = resolve(name, store)
+    document = store.document(path)
+    if document is None:  # removed between two steps
+        raise InputError(f"{path} is no longer there", where="document")
+    return document
 
 
 def resolve(name: str, store: DocumentStore) -> str:

@@ -217,14 +217,13 @@ def _check(book: AddressBook, agenda: Agenda, settings: Settings, late: Callable
     country = settings.user.country.upper()
     own_zone = name_of(settings.zone) or "UTC"
     me = Guest("you", "", Whereabouts(country, own_zone, "your settings"))
-    home = set(settings.user.emails)
     meetings: list[Meeting] = []
     unplaced: dict[str, None] = {}
     entries = [one for one in agenda.entries if not one.all_day and one.people]
     for entry in entries:
         guests = []
         for person in entry.people:
-            if person.email in home or person.response == "declined":
+            if person.response == "declined":
                 continue
             where = book.where(book.by_email(person.email), person.email)
             if where.zone:
