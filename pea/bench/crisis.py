@@ -7,9 +7,10 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from itertools import count
-from pathlib import Path
 
 from pea.bench.figure import Figure
+from pea.bench.measure import quantile
+from pea.bench.memory_work import sample_workspace
 from pea.config import load
 from pea.errors import PeaError
 from pea.runtime import Priority, Runtime, TaskState
@@ -34,11 +35,8 @@ def crisis() -> list[Figure]:
 
 
 async def _measure() -> list[Figure]:
-    workspace = next((one for one in _samples() if (one / "pea.yaml").exists()), None)
-    if workspace is None:
-        raise PeaError("the sample workspace is not here", fix="run it in a checkout, or install the wheel")
     with tempfile.TemporaryDirectory() as state:
-        settings = load(workspace / "pea.yaml", environ={}, overrides={"state": state})
+        settings = load(sample_workspace() / "pea.yaml", environ={}, overrides={"state": state})
         async with Runtime(settings) as runtime:
             await runtime.call("crisis.playbooks")
             await runtime.call("crisis.respond", what=WHAT)
@@ -51,12 +49,13 @@ async def _measure() -> list[Figure]:
             await asyncio.gather(*callers)
             others = next(done)
     missing = sum(one for _, one in loaded)
+    alone_ms, loaded_ms = ([took for took, _ in found] for found in (alone, loaded))
     note = f"{CALLERS} callers of {len(LOAD)} other capabilities, {others} answers meanwhile"
     return [
-        Figure("response alone, p50", _quantile(alone, 0.5), "ms", len(alone), TARGET_MS),
-        Figure("response alone, p95", _quantile(alone, 0.95), "ms", len(alone), TARGET_MS),
-        Figure("response under load, p50", _quantile(loaded, 0.5), "ms", len(loaded), TARGET_MS, note=note),
-        Figure("response under load, p95", _quantile(loaded, 0.95), "ms", len(loaded), TARGET_MS),
+        Figure("response alone, p50", quantile(alone_ms, 0.5), "ms", len(alone), TARGET_MS),
+        Figure("response alone, p95", quantile(alone_ms, 0.95), "ms", len(alone), TARGET_MS),
+        Figure("response under load, p50", quantile(loaded_ms, 0.5), "ms", len(loaded), TARGET_MS, note=note),
+        Figure("response under load, p95", quantile(loaded_ms, 0.95), "ms", len(loaded), TARGET_MS),
         Figure("parts missing under load", missing, "parts", 5 * len(loaded), 0.0),
     ]
 
@@ -87,13 +86,3 @@ async def _keep_busy(runtime: Runtime, number: int, stop: asyncio.Event, done: C
 async def _within(call: Awaitable[object]) -> None:
     async with asyncio.timeout(30):
         await call
-
-
-def _quantile(found: list[tuple[float, int]], share: float) -> float:
-    ordered = sorted(took for took, _ in found)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def _samples() -> tuple[Path, ...]:
-    package = Path(__file__).parents[1]
-    return package.parent / "examples" / "workspace", package / "data" / "examples" / "workspace"

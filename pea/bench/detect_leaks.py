@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pea.bench.data import data_folder
 from pea.bench.figure import Figure
 from pea.watch.growth import growth
 
@@ -62,7 +63,7 @@ def leaks(data: Path | None, runs: int = RUNS) -> list[Figure]:
     random = np.random.default_rng(3)
     found = 100 * sum(_growing(_leak(random)) for _ in range(runs)) / runs
     figures.append(Figure("leak test: leaks under a sawtooth found at one look", found, "%", runs, 60, at_least=True))
-    path = (data or Path(__file__).parents[3] / "shared/data") / RECORDED
+    path = (data or data_folder()) / RECORDED
     return [*figures, *_recorded(path)] if path.exists() else figures
 
 

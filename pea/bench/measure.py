@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -123,6 +124,14 @@ def line(
         note=note,
         samples=(tuple(ratios),),
     )
+
+
+def quantile(values: Iterable[float], q: float) -> float:
+    """The least value that the share ``q`` of them does not exceed (nearest rank); ValueError without values."""
+    ordered = sorted(values)
+    if not ordered:
+        raise ValueError("there is no quantile of nothing")
+    return ordered[max(math.ceil(q * len(ordered)) - 1, 0)]
 
 
 def _timed(contender: Contender, size: int, clock: Callable[[], int]) -> int:

@@ -42,10 +42,18 @@ def asks(number: int) -> Ask:
     )[kind]
 
 
+def sample_workspace() -> Path:
+    """Where the sample workspace is, in a checkout or in an installed wheel; ConfigError when it is in neither."""
+    package = Path(pea.__file__).parent
+    places = [folder / "examples" / "workspace" for folder in (package.parent, package / "data")]
+    found = next((place for place in places if (place / "pea.yaml").is_file()), None)
+    if found is None:
+        fix = "run this from a checkout of PEA, or install its wheel"
+        raise ConfigError("the sample workspace is not here", where=str(places[0]), fix=fix)
+    return found
+
+
 def copy_workspace(to: Path) -> Path:
     """Copy the sample workspace to ``to``; ConfigError when PEA is installed without its examples."""
-    sample = Path(pea.__file__).parents[1] / "examples" / "workspace"
-    if not sample.is_dir():
-        raise ConfigError("the sample workspace is not here", where=str(sample), fix="run this from a checkout of PEA")
-    shutil.copytree(sample, to)
+    shutil.copytree(sample_workspace(), to)
     return to

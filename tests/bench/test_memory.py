@@ -12,7 +12,7 @@ from pea.bench.memory import figures
 from pea.bench.memory_fill import Fill, Warmup
 from pea.bench.memory_run import Run, work
 from pea.bench.memory_slope import slope
-from pea.bench.memory_work import asks, copy_workspace
+from pea.bench.memory_work import asks, copy_workspace, sample_workspace
 from pea.errors import ConfigError
 
 
@@ -119,3 +119,12 @@ def test_without_the_examples_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("pea.bench.memory_work.pea.__file__", str(tmp_path / "pea" / "__init__.py"))
     with pytest.raises(ConfigError, match="sample workspace"):
         copy_workspace(Path(tmp_path, "to"))
+
+
+def test_the_wheel_has_the_sample_within(tmp_path, monkeypatch):
+    """Installed, the examples lie in the package's own data."""
+    monkeypatch.setattr("pea.bench.memory_work.pea.__file__", str(tmp_path / "pea" / "__init__.py"))
+    within = tmp_path / "pea" / "data" / "examples" / "workspace"
+    within.mkdir(parents=True)
+    (within / "pea.yaml").touch()
+    assert sample_workspace() == within
