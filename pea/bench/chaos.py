@@ -20,6 +20,7 @@ from pea.bench.cache_faults import Server
 from pea.bench.chaos_faults import FAULTS, Fault, Scene
 from pea.bench.chaos_fleet import CHAIRS, FAULTY, NAMES, VOTERS, Trouble, right, staff
 from pea.bench.figure import Figure
+from pea.bench.measure import quantile
 from pea.config import L1Settings, L2Settings, L3Settings, RuntimeSettings, Seconds, Settings
 from pea.config.sections import CacheSettings
 from pea.errors import PeaError
@@ -97,8 +98,8 @@ def _figures(fault: Fault, quiet: list[Done], struck: list[Done], recovered_s: f
 
 
 def _p95(spell: list[Done]) -> float:
-    took = sorted(one.took_s for one in spell if not one.concerned and one.right)
-    return took[int(0.95 * (len(took) - 1))] if took else float("inf")
+    took = [one.took_s for one in spell if not one.concerned and one.right]
+    return quantile(took, 0.95) if took else float("inf")
 
 
 async def _spell(scene: Scene, fault: Fault, seconds: float) -> list[Done]:

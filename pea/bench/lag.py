@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pea.bench.figure import Figure
-from pea.bench.measure import Line
+from pea.bench.measure import Line, quantile
 from pea.bench.pings import PER_SECOND, STAMP
 from pea.bench.sink import sink
 from pea.bench.spans import ATTRIBUTES, BATCH
@@ -135,7 +135,7 @@ async def _round(lags: Lags) -> list[float]:
 
 
 def _quantiles(rounds: list[list[float]], q: float) -> list[float]:
-    return [sorted(late)[min(int(q * len(late)), len(late) - 1)] for late in rounds]
+    return [quantile(late, q) for late in rounds]
 
 
 def _quiet(rounds: list[list[float]], q: float) -> float:

@@ -11,6 +11,8 @@ import time
 
 import msgspec
 
+from pea.bench.measure import quantile
+
 _REQUEST = b"GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: pea-bench\r\n\r\n"
 
 
@@ -58,8 +60,7 @@ async def ask(port: int, seconds: float, connections: int) -> Round:
     passed = time.perf_counter() - began
     for transport, _ in made:
         transport.abort()
-    took.sort()
-    return Round(len(took), passed, 1e3 * took[len(took) // 2], 1e3 * took[int(0.99 * len(took))])
+    return Round(len(took), passed, 1e3 * quantile(took, 0.5), 1e3 * quantile(took, 0.99))
 
 
 if __name__ == "__main__":

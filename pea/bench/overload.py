@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from pea.bench.figure import Figure
+from pea.bench.measure import quantile
 from pea.config import RuntimeSettings, Seconds, Settings
 from pea.errors import Overloaded
 from pea.runtime import Agent, Context, Priority, Runtime, TaskState, capability
@@ -96,8 +97,8 @@ async def _measure(file: Path) -> list[Figure]:
         concurrency=10_000, adaptive_concurrency=False, queue=1_000_000, timeout=Seconds(600.0), retries=0
     )
     open_door = await _load(file, capacity * 10, unbounded, deadline_s=None)
-    late = sorted(open_door[Priority.CRITICAL].latencies)
-    p95 = late[int(0.95 * (len(late) - 1))]
+    late = open_door[Priority.CRITICAL].latencies
+    p95 = quantile(late, 0.95)
     found.append(Figure("10 × without admission: critical p95", p95 * 1e3, "ms", len(late), note="no bound at all"))
     found += await _executives(file)
     found += await _waiting(file)
@@ -108,12 +109,13 @@ def _table(times: float, load: dict[Priority, Served], capacity: float) -> list[
     """The rows of one load."""
     found = []
     for priority, served in sorted(load.items(), reverse=True):
-        ordered = sorted(served.latencies)
         share = 1 - served.refused / served.offered
         note = f"{share:.0%} of {served.offered} taken in, {served.in_time} in time"
-        p95 = ordered[int(0.95 * (len(ordered) - 1))] if ordered else 0.0
+        p95 = quantile(served.latencies, 0.95) if served.latencies else 0.0
         budget = 1_000.0 if priority is Priority.CRITICAL else None
-        found.append(Figure(f"{times:g} × {priority.name.lower()}: p95", p95 * 1e3, "ms", len(ordered), budget, note))
+        found.append(
+            Figure(f"{times:g} × {priority.name.lower()}: p95", p95 * 1e3, "ms", len(served.latencies), budget, note)
+        )
         if priority is Priority.CRITICAL:
             found.append(
                 Figure(f"{times:g} × critical: taken in", share * 100, "%", served.offered, 100.0, at_least=True)
@@ -224,9 +226,8 @@ async def _together(file: Path, settings: RuntimeSettings) -> tuple[float, float
 
         await _all(one)
         gc.collect()
-        walls, cpus = (sorted(one) for one in zip(*await _all(one), strict=True))
-        last = int(0.95 * (EXECUTIVES - 1))
-        return statistics.fmean(walls), walls[last], cpus[last]
+        walls, cpus = zip(*await _all(one), strict=True)
+        return statistics.fmean(walls), quantile(walls, 0.95), quantile(cpus, 0.95)
 
 
 async def _all(one: Callable[[int], Coroutine[Any, Any, tuple[float, float]]]) -> list[tuple[float, float]]:

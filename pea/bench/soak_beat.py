@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from pea.bench.measure import quantile
 from pea.telemetry.loop_lag import BEAT_S
 
 
@@ -35,7 +36,7 @@ async def _beat() -> float:
         due = time.perf_counter() + BEAT_S
         await asyncio.sleep(BEAT_S)
         late.append(time.perf_counter() - due)
-    return 1e3 * sorted(late)[int(0.99 * (len(late) - 1))]
+    return 1e3 * quantile(late, 0.99)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pea.bench.figure import Figure
-from pea.bench.measure import Line
+from pea.bench.measure import Line, quantile
 from pea.config import Bytes, Seconds, StoreSettings
 from pea.store.search import Query
 from pea.store.spans import SpanStore
@@ -166,12 +166,12 @@ def _search(store: SpanStore, traces: int) -> list[Figure]:
     stop.set()
     recorder.join()
     figures = [
-        Figure(f"search: {what}", 1e3 * _p95(times), "ms p95", len(times), 100.0, f"{counts[what]} found")
+        Figure(f"search: {what}", 1e3 * quantile(times, 0.95), "ms p95", len(times), 100.0, f"{counts[what]} found")
         for what, times in taken.items()
     ]
     every = [one for times in taken.values() for one in times]
-    figures.append(Figure("search: all kinds together", 1e3 * _p95(every), "ms p95", len(every), 100.0))
-    figures.append(Figure("read a trace of ten spans", 1e3 * _p95(read), "ms p95", len(read), 10.0))
+    figures.append(Figure("search: all kinds together", 1e3 * quantile(every, 0.95), "ms p95", len(every), 100.0))
+    figures.append(Figure("read a trace of ten spans", 1e3 * quantile(read, 0.95), "ms p95", len(read), 10.0))
     dropped = store.status().dropped
     figures.append(Figure("dropped while searching", dropped, "spans", note=f"{RECORD_SPANS_PER_S} spans/s recorded"))
     return figures
@@ -183,7 +183,3 @@ def _record(store: SpanStore, first: int, stop: threading.Event) -> None:
         for _ in range(RECORD_SPANS_PER_S // PER_TRACE // 5):
             number += 1
             store.add(make_trace(number, dice))
-
-
-def _p95(times: list[float]) -> float:
-    return sorted(times)[int(0.95 * (len(times) - 1))]

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pea.bench.figure import Figure
-from pea.bench.measure import Absent
+from pea.bench.measure import Absent, quantile
 from pea.bench.memory_work import Ask, asks, copy_workspace
 from pea.config import Settings, load
 from pea.errors import PeaError
@@ -98,9 +98,9 @@ async def _work(settings: Settings, count: int, at_once: Sequence[int]) -> list[
 def _objectives(took_ms: Sequence[float], failed: int) -> list[Figure]:
     count = len(took_ms)
     return [
-        Figure("  p50", _quantile(took_ms, 0.5), "ms", count, P50_MS),
-        Figure("  p95", _quantile(took_ms, 0.95), "ms", count, P95_MS),
-        Figure("  p99", _quantile(took_ms, 0.99), "ms", count, P99_MS),
+        Figure("  p50", quantile(took_ms, 0.5), "ms", count, P50_MS),
+        Figure("  p95", quantile(took_ms, 0.95), "ms", count, P95_MS),
+        Figure("  p99", quantile(took_ms, 0.99), "ms", count, P99_MS),
         Figure("  failed", 100 * failed / max(count, 1), "%", count, FAILED_SHARE),
     ]
 
@@ -114,8 +114,8 @@ async def _executive(scheduler: Scheduler) -> list[Figure]:
         await scheduler.run(EXECUTIVE.capability, {"day": day})
         took_ms.append(1e3 * (time.perf_counter() - began))
     return [
-        Figure("executive task of several agents, p50", _quantile(took_ms, 0.5), "ms", ROUNDS, P50_MS, "a briefing"),
-        Figure("  p95", _quantile(took_ms, 0.95), "ms", ROUNDS, TASK_MS),
+        Figure("executive task of several agents, p50", quantile(took_ms, 0.5), "ms", ROUNDS, P50_MS, "a briefing"),
+        Figure("  p95", quantile(took_ms, 0.95), "ms", ROUNDS, TASK_MS),
     ]
 
 
@@ -130,7 +130,7 @@ async def _together(scheduler: Scheduler, callers: int) -> list[Figure]:
         took_ms, failed = await _run(scheduler, iter(range(turn * callers, (turn + 1) * callers)), callers)
         rates.append(callers / (time.perf_counter() - began))
         averages.append(statistics.fmean(took_ms))
-        p95s.append(_quantile(took_ms, 0.95))
+        p95s.append(quantile(took_ms, 0.95))
         failures += failed
     budget = AVERAGE_AT_100_MS if callers == 100 else None
     note = f"{statistics.median(rates):,.0f} tasks/s, {failures} failed"
@@ -163,7 +163,7 @@ async def _health(runtime: Runtime) -> list[Figure]:
     """Each agent's own check, again and again."""
     names = [record.name for record in runtime.directory.records]
     took_ms = [1e3 * (await runtime.health(name)).check_s for _ in range(ROUNDS) for name in names]
-    return [Figure("health check of an agent, p99", _quantile(took_ms, 0.99), "ms", len(took_ms), HEALTH_MS)]
+    return [Figure("health check of an agent, p99", quantile(took_ms, 0.99), "ms", len(took_ms), HEALTH_MS)]
 
 
 async def _memory(runtime: Runtime) -> list[Figure]:
@@ -182,7 +182,7 @@ async def _memory(runtime: Runtime) -> list[Figure]:
         await memories.search("bench", query=f"meeting {number}", limit=10)
         took_ms["search"].append(1e3 * (time.perf_counter() - began))
     return [
-        Figure(f"agents' memory: {what}, p99", _quantile(times, 0.99), "ms", len(times), MEMORY_MS)
+        Figure(f"agents' memory: {what}, p99", quantile(times, 0.99), "ms", len(times), MEMORY_MS)
         for what, times in took_ms.items()
     ]
 
@@ -204,12 +204,8 @@ async def _crisis(runtime: Runtime) -> Figure | Absent:
 
 def _summary(what: str, took_ms: Sequence[float], budget_ms: float | None) -> list[Figure]:
     """Average, least, most, p95, as the report has them."""
-    note = f"least {min(took_ms):.3g}, most {max(took_ms):.3g}, p95 {_quantile(took_ms, 0.95):.3g}"
+    note = f"least {min(took_ms):.3g}, most {max(took_ms):.3g}, p95 {quantile(took_ms, 0.95):.3g}"
     sample = tuple(took_ms[:: max(1, len(took_ms) // 200)])
     return [
         Figure(f"{what}: average", statistics.fmean(took_ms), "ms", len(took_ms), budget_ms, note, samples=(sample,))
     ]
-
-
-def _quantile(values: Sequence[float], q: float) -> float:
-    return sorted(values)[min(int(q * len(values)), len(values) - 1)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pea.bench.measure import Contender, Sample, interleaved, line
+from pea.bench.measure import Contender, Sample, interleaved, line, quantile
 
 
 def test_contenders_run_in_turns_and_are_charged_their_own_time():
@@ -33,3 +33,15 @@ def test_a_ratio_is_judged_against_its_budget(budget, passed):
     samples = {"ours": Sample((1.0, 2.0, 90.0), 30), "peer": Sample((2.0, 4.0, 8.0), 30)}
     measured = line("x", samples, "ours", "peer", budget=budget)
     assert (measured.ratio, measured.passed, measured.figure_ns, measured.peer_ns) == (0.5, passed, 2.0, 4.0)
+
+
+@pytest.mark.parametrize(("q", "value"), [(0.0, 1), (0.05, 1), (0.5, 10), (0.95, 19), (0.96, 20), (1.0, 20)])
+def test_a_quantile_is_the_least_value_that_so_many_do_not_exceed(q, value):
+    """Nearest rank, whatever the order: of twenty values the 19th is p95."""
+    assert quantile(range(20, 0, -1), q) == value
+
+
+def test_there_is_no_quantile_of_nothing():
+    """Whoever may have none says what that means."""
+    with pytest.raises(ValueError, match="quantile of nothing"):
+        quantile([], 0.5)
