@@ -95,7 +95,7 @@ class Streams:
         """A stream of the capability's items; its first ready replica gives them.
 
         Each item has the capability's timeout, all of them the deadline. Raises UnknownCapability, AgentUnavailable,
-        InputError, Conflict for what does not stream, or CircuitOpen; the stream itself what the capability raises,
+        InputError, or Conflict for what does not stream; the stream itself CircuitOpen, what the capability raises,
         DeadlineExceeded or OutputError.
         """
         replica, found = self._directory.replicas(name)[0]
@@ -105,9 +105,6 @@ class Streams:
         breaker = self._dispatcher.guards.breaker(found, replica)
         timeout_s = self._dispatcher.guards.policy(found).timeout_s
         clock = self._dispatcher.clock
-        if breaker.state is not CLOSED:
-            breaker.admit(clock())
-        generation = breaker.generation
         about: dict[str, Any] = {
             names.GEN_AI_OPERATION_NAME: "invoke_agent",
             names.GEN_AI_AGENT_NAME: found.agent,
@@ -135,15 +132,18 @@ class Streams:
         async def produce(queue: asyncio.Queue[Any]) -> None:
             SCOPE.set(None)
             STAKES.set(None)
-            try:
-                with self._tracer.span(f"{names.SPAN_INVOKE_AGENT} {found.agent}", about) as span:
+            with self._tracer.span(f"{names.SPAN_INVOKE_AGENT} {found.agent}", about) as span:
+                if breaker.state is not CLOSED:
+                    breaker.admit(clock())
+                generation = breaker.generation
+                try:
                     span.set_attribute(names.PEA_STREAM_ITEMS, await items(queue))
+                except BaseException as error:  # cancelled or not, the breaker is told: a probe's place is given back
+                    if is_fault(error):
+                        breaker.failed(generation, clock())
+                    else:
+                        breaker.ignored(generation)
+                    raise
                 breaker.succeeded(generation, clock())
-            except BaseException as error:
-                if is_fault(error):
-                    breaker.failed(generation, clock())
-                else:
-                    breaker.ignored(generation)
-                raise
 
         return Stream(produce, ahead)

@@ -14,6 +14,7 @@ from pea.runtime.batch import Batch
 from pea.runtime.broadcast.stream import Stream
 from pea.runtime.deadline import NEVER
 from pea.runtime.directory import Directory
+from pea.runtime.policy import BreakerState
 from pea.telemetry import names
 
 
@@ -105,6 +106,19 @@ async def test_what_came_before_a_failure_is_taken_first(fault: str, error: type
         assert taken == [1, 2]
         calls, failing, _ = runtime.dispatcher.guards.breakers["ticker.count", None].rates(runtime.dispatcher.clock())
         assert (calls, failing) == (1, 1.0)
+
+
+async def test_a_stream_left_before_it_began_takes_no_probe_from_its_breaker() -> None:
+    """A half-open breaker lets a few probes through; those that were never made must not count for ever."""
+    async with Runtime(Settings(), agents=[Ticker()]) as runtime:
+        assert [item async for item in open_(runtime)] == [1, 2, 3]
+        breaker = runtime.dispatcher.guards.breakers["ticker.count", None]
+        breaker.state, breaker.until = BreakerState.OPEN, 0.0
+        for _ in range(breaker.policy.probes + 1):
+            await open_(runtime).aclose()
+        for _ in range(breaker.policy.probes):
+            assert [item async for item in open_(runtime)] == [1, 2, 3]
+        assert breaker.state is BreakerState.CLOSED
 
 
 async def test_a_stream_is_a_span_with_the_number_of_its_items() -> None:
