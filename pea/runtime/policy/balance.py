@@ -89,7 +89,7 @@ class Balancer:
         place.calls += 1
         try:
             answer = await place.lane.attempt(arguments, deadline, task_id, number, links, hedge)
-        except BaseException as error:
+        except BaseException as error:  # a call that is cancelled has taken its time too
             # What fails fast must not look fast.
             place.observe(max(place.lane.timeout_s, clock() - began) if is_fault(error) else clock() - began, clock())
             raise

@@ -136,7 +136,7 @@ class Lane:
                         result = self._check(await self._invoke(ctx, bound))
                     else:
                         result = await self._gated(ctx, bound, now)
-            except BaseException as error:
+            except BaseException as error:  # cancelled or not, the breaker is told: a probe's place is given back
                 if not self._hedged:
                     _note(span, links)
                 if isinstance(error, Expired):
