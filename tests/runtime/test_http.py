@@ -28,6 +28,9 @@ class Fetcher(Agent):
             return await answer.text()
 
 
+WAITING = web.AppKey("waiting", asyncio.Event)
+
+
 @pytest.fixture
 async def server() -> AsyncIterator[TestServer]:
     gate = asyncio.Event()
@@ -35,11 +38,13 @@ async def server() -> AsyncIterator[TestServer]:
     async def hello(request: web.Request) -> web.Response:
         return web.Response(text=request.headers.get("traceparent", ""))
 
-    async def wait(_request: web.Request) -> web.Response:
+    async def wait(request: web.Request) -> web.Response:
+        request.app[WAITING].set()
         await gate.wait()
         return web.Response()
 
     app = web.Application()
+    app[WAITING] = asyncio.Event()
     app.router.add_get("/hello", hello)
     app.router.add_get("/wait", wait)
     async with TestServer(app) as running:
@@ -85,8 +90,7 @@ async def test_a_request_that_gets_no_connection_in_time_fails(server: TestServe
     """The pool is bounded: who waits too long for a connection is told, and it is counted."""
     async with fleet(per_host=1, acquire=Seconds(0.02)) as runtime:
         first = asyncio.ensure_future(runtime.call("fetcher.get", url=str(server.make_url("/wait"))))
-        while not runtime.dispatcher.http.counts["created"]:
-            await asyncio.sleep(0.001)
+        await server.app[WAITING].wait()
         with pytest.raises(aiohttp.ServerTimeoutError):
             await runtime.call("fetcher.get", url=str(server.make_url("/hello")))
         assert runtime.dispatcher.http.counts["refused"] == 1

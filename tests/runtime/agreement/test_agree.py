@@ -45,7 +45,7 @@ class Judge(Agent):
             case "clings":
                 while True:
                     try:
-                        await asyncio.sleep(30)
+                        await asyncio.Event().wait()
                     except asyncio.CancelledError:
                         self.cancelled += 1
                         if self.cancelled > 1:

@@ -28,6 +28,7 @@ class Desk(Agent):
         self.calls = 0
         self.failing = False
         self.gates: list[asyncio.Event] = []
+        self.both = asyncio.Event()  # the last of the gates has been reached
         self.cancelled = 0
 
     @capability("desk.ask", idempotent=True, retries=0)
@@ -51,6 +52,8 @@ class Desk(Agent):
         """Wait until the gate of this call opens."""
         number = self.calls
         self.calls += 1
+        if self.calls == len(self.gates):
+            self.both.set()
         if number < len(self.gates):
             try:
                 await self.gates[number].wait()
@@ -240,10 +243,9 @@ async def test_a_hedged_call_that_is_cancelled_leaves_nothing_behind(run: Run, d
         for _ in range(16):
             await runtime.call("desk.gated")
         desk.calls = 0
-        desk.gates = [asyncio.Event(), asyncio.Event()]
+        desk.gates, desk.both = [asyncio.Event(), asyncio.Event()], asyncio.Event()
         call = asyncio.create_task(runtime.call("desk.gated"))
-        while desk.calls < 2:
-            await asyncio.sleep(0.001)
+        await desk.both.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call

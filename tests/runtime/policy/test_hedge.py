@@ -53,20 +53,28 @@ def test_late_is_the_quantile_of_the_recent_calls() -> None:
 
 async def test_not_more_than_the_share_is_sent_twice() -> None:
     """When everything hangs, only the burst is doubled: a hedge never doubles the load of an outage."""
-    sent = 0
-    now = [0.0]
-    quick = True
+    sent = looks = 0
+    outage, over = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     async def inner(*_: Any) -> int:
         nonlocal sent
         sent += 1
-        for _ in range(0 if quick else 40):
-            await asyncio.sleep(0.0005)
+        if outage.is_set():
+            await over.wait()
         return sent
 
-    call = hedged(inner, HedgePolicy(at_least=Seconds(0.001), share=0.1), lambda: now[0])
+    def clock() -> float:
+        nonlocal looks
+        looks += outage.is_set()
+        if looks == 200:  # each of the hundred has begun, and has found that it is late
+            loop.call_soon(over.set)
+        return 0.0
+
+    call = hedged(inner, HedgePolicy(at_least=Seconds(0.001), share=0.1), clock)
     for _ in range(EVERY):
         await call({}, 1e9, None)
-    quick, sent = False, 0
+    outage.set()
+    sent = 0
     await asyncio.gather(*(call({}, 1e9, None) for _ in range(100)))
     assert 100 < sent <= 100 + BURST + 0.1 * (EVERY + 100)

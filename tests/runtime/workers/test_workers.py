@@ -135,7 +135,7 @@ async def test_too_many_jobs_are_refused_and_cancelled_ones_are_killed(workers: 
     mark = mark_of(jobs.add)
     assert mark is not None
     running = [asyncio.create_task(workers.run(jobs.hang, mark, (str(ledger),), {}, "jobs.hang")) for ledger in ledgers]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20):  # other processes: what they have written, and that they are gone, is looked up
         while sum(ledger.exists() and bool(ledger.read_text()) for ledger in ledgers) < 2:
             await asyncio.sleep(0.01)
     with pytest.raises(Overloaded, match="6 jobs are running or waiting"):
