@@ -6,14 +6,14 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from pea.errors import WorkspaceError
 from pea.workspace import ledgers_csv, ledgers_ofx
-from pea.workspace.files import Folder, Refusal, SourceReport, Unreadable, inside, plain_reason, read_bytes
+from pea.workspace.files import Folder, Refusal, SourceReport, Unreadable, read_bytes
 from pea.workspace.files_cache import ReadCache
 from pea.workspace.ledgers_books import Account, Books, Transaction
 from pea.workspace.ledgers_entries import Entry, LedgerFile, Statement
 from pea.workspace.ledgers_merge import merge
 from pea.workspace.ledgers_rules import UNSORTED, AccountRule, Rule, RuleFile, Sorted, Sorter, read_rules
+from pea.workspace.one_file import OneFile
 
 __all__ = [
     "UNSORTED",
@@ -55,7 +55,6 @@ class Ledgers:
     """Owns what was read of one workspace's ledgers; safe to use from several threads (see ``Folder``)."""
 
     def __init__(self, workspace: Path, *, cache: ReadCache | None = None) -> None:
-        self._workspace = workspace
         self._folder: Folder[LedgerFile] = Folder(
             workspace,
             FOLDER,
@@ -66,21 +65,21 @@ class Ledgers:
             max_file_bytes=MAX_BYTES,
             memory=None if cache is None else cache.memory(LedgerFile, reader=READER, workspace=workspace),
         )
-        self._rules: tuple[object, RuleFile, str] = (None, RuleFile(), "")
+        self._rules: OneFile[RuleFile] = OneFile(workspace, RULES, read_rules, RuleFile())
         self._books: tuple[str, Books, Sorter] = ("", Books(), Sorter())
 
     def refresh(self, budget_s: float | None = None) -> None:
         """Read what is new, for at most about ``budget_s`` seconds. Raises WorkspaceError without a workspace."""
         self._folder.refresh(budget_s=budget_s)
-        self._refresh_rules()
+        self._rules.refresh()
         if self._books[0] != self.version:
-            sorter = Sorter(self._rules[1])
+            sorter = Sorter(self._rules.value)
             self._books = (self.version, merge(self._folder.items, sorter), sorter)
 
     @property
     def version(self) -> str:
         """Changes whenever a statement or a rule does."""
-        return f"{self._folder.version}|{self._rules[0]}"
+        return f"{self._folder.version}|{self._rules.version}"
 
     @property
     def books(self) -> Books:
@@ -99,24 +98,8 @@ class Ledgers:
     def report(self) -> SourceReport:
         """What was read and refused; a rule file that cannot be used is refused by name, and the others serve."""
         report = self._folder.report()
-        trouble = self._rules[2]
+        trouble = self._rules.trouble
         if not trouble:
             return report
         refused = (Refusal(RULES, trouble), *report.refused)
         return msgspec.structs.replace(report, refused=refused, refused_count=report.refused_count + 1)
-
-    def _refresh_rules(self) -> None:
-        """Read the rules again when the file has changed; a broken one leaves the last good ones in force."""
-        try:
-            path = inside(self._workspace, RULES)
-            status = path.stat()
-            stamp: object = (status.st_size, status.st_mtime_ns, status.st_ino)
-        except (OSError, WorkspaceError):
-            self._rules = (None, RuleFile(), "")
-            return
-        if stamp == self._rules[0]:
-            return
-        try:
-            self._rules = (stamp, read_rules(path), "")
-        except (OSError, Unreadable) as error:
-            self._rules = (stamp, self._rules[1], plain_reason(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -140,11 +140,11 @@ def by_content(rows: Sequence[Sequence[str]]) -> Columns | None:
     return Columns(at, "by what the cells hold, as it has no header")
 
 
-def _share(column: Sequence[str], holds: object) -> float:
+def _share(column: Sequence[str], holds: Callable[[str], bool]) -> float:
     filled = [cell for cell in column if cell]
-    if len(filled) * 2 < len(column) or not filled or not callable(holds):
+    if len(filled) * 2 < len(column) or not filled:
         return 0.0
-    return sum(bool(holds(cell)) for cell in filled) / len(filled)
+    return sum(map(holds, filled)) / len(filled)
 
 
 def _is_sum(cell: str) -> bool:
