@@ -18,9 +18,10 @@ from typing import Any
 
 import msgspec
 
-from pea.workspace.files import Changes, Folder, SourceReport
+from pea.workspace.files import Folder, SourceReport
 from pea.workspace.files_cache import ReadCache
 from pea.workspace.mail.boxes import MAX_MBOX_BYTES, accepts, raw_mails
+from pea.workspace.mail.store import MAX_TOTAL_BYTES, mail_folders
 from pea.workspace.reservations import Reservation, of_item, short
 from pea.workspace.reservations_markup import items
 
@@ -46,35 +47,42 @@ class Reservations:
     def __init__(
         self, workspace: Path, *, cache: ReadCache | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._folder: Folder[Found] = Folder(
-            workspace,
-            "mail",
-            read=read,
-            accepts=accepts,
-            count=lambda found: len(found.reservations),
-            max_file_bytes=MAX_MBOX_BYTES,
-            max_total_bytes=64 << 30,
-            memory=None if cache is None else cache.memory(Found, reader=READER, workspace=workspace),
-            clock=clock,
-        )
+        self._workspace = workspace
+        self._cache = cache
+        self._clock = clock
+        self._folders: dict[str, Folder[Found]] = {}
 
-    def refresh(self, *, budget_s: float | None = None) -> Changes:
-        """Read mails that are new or changed."""
-        return self._folder.refresh(budget_s=budget_s)
-
-    @property
-    def version(self) -> str:
-        """Changes whenever the mail files do; see `Folder.version`."""
-        return self._folder.version
+    def refresh(self, *, budget_s: float | None = None) -> None:
+        """Read mails that are new or changed, also in subfolders as Maildir++ has them."""
+        until = None if budget_s is None else self._clock() + budget_s
+        names = mail_folders(self._workspace)
+        folders = {name: self._folders.get(name) or self._folder(name) for name in names}
+        for folder in folders.values():
+            folder.refresh(budget_s=None if until is None else max(0.0, until - self._clock()))
+        self._folders = folders
 
     def report(self) -> SourceReport:
         """Files read and refused; ``items`` counts the bookings in them."""
-        return self._folder.report()
+        return SourceReport().merged(*(folder.report() for folder in self._folders.values()))
 
     @property
     def all(self) -> list[tuple[str, Reservation]]:
         """Every booking with its file."""
-        return [(path, one) for path, found in self._folder.items.items() for one in found.reservations]
+        files = (pair for folder in self._folders.values() for pair in folder.items.items())
+        return [(path, one) for path, found in files for one in found.reservations]
+
+    def _folder(self, name: str) -> Folder[Found]:
+        return Folder(
+            self._workspace,
+            name,
+            read=read,
+            accepts=accepts,
+            count=lambda found: len(found.reservations),
+            max_file_bytes=MAX_MBOX_BYTES,
+            max_total_bytes=MAX_TOTAL_BYTES,
+            memory=None if self._cache is None else self._cache.memory(Found, reader=READER, workspace=self._workspace),
+            clock=self._clock,
+        )
 
 
 def read(path: Path) -> Found:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pea.workspace.reservations import of_item
-from pea.workspace.reservations_mail import of_mail
+from pea.workspace.reservations_mail import Reservations, of_mail
 from pea.workspace.reservations_markup import MAX_ITEMS, items
 
 FLIGHT = {
@@ -125,3 +125,16 @@ def test_deep_and_many_are_bounded():
 def test_what_is_no_reservation_is_none():
     """Other items are passed over."""
     assert of_item({"@type": "Organization", "name": "x"}) is None
+
+
+def test_bookings_in_subfolders_are_found(tmp_path):
+    """Maildir++ names its subfolders with a dot, and they hold mail as the others do."""
+    markup = {"@type": "FlightReservation", "reservationNumber": "R1", "reservationFor": {"flightNumber": "1"}}
+    script = f'<script type="application/ld+json">{json.dumps(markup)}</script>'
+    reader = Reservations(tmp_path)
+    for folder in ("mail/cur", "mail/.Travel/cur"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "1.mx").write_text(f"From: a@x.example\nContent-Type: text/html\n\n{script}")
+    reader.refresh()
+    assert [path for path, _ in reader.all] == ["mail/cur/1.mx", "mail/.Travel/cur/1.mx"]
+    assert reader.report().items == 2
