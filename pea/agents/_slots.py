@@ -60,9 +60,9 @@ def slots_of(
     """The ``count`` best times between two moments, how many were tried, and why the others fell away.
 
     A start falls away when somebody required is taken, when it is night for somebody (before 7 or after 22), or when
-    nobody works that day. Costs: an hour per person for a day off, the hours outside working time otherwise; times at
-    which the user has something tentative cost half an hour. Of equal cost the earlier is better; the answer's slots
-    do not overlap.
+    nobody works that day. Costs: for each person who would not be working an hour and the hours outside their working
+    time, a quarter of it for an optional one; times at which the user has something tentative cost half an hour. Of
+    equal cost the earlier is better; the answer's slots do not overlap.
     """
     blocked: dict[str, int] = {}
     found: list[Meet] = []

@@ -164,8 +164,7 @@ class Folder(Generic[T]):
 
         After ``budget_s`` seconds no further file is read: the rest are ``pending`` in the report until a later
         refresh, and a changed file's earlier version is served meanwhile. ``done`` is told the size of each file that
-        has been looked at. Raises WorkspaceError only when the
-        workspace itself is no folder.
+        has been looked at. Raises WorkspaceError only when the workspace itself is no folder.
         """
         with self._lock:
             if not self.workspace.is_dir():
