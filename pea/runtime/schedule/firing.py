@@ -67,11 +67,14 @@ class Clockwork:
         coming: dict[tuple[str, float], float] = {}
         for entry in entries:
             now, known = self._wall(), (entry.identity, entry.settled)
-            if known not in self._next:
-                self._next[known] = next_due(entry)
-            coming[known] = self._next[known]
-            if coming[known] <= now:
-                firings += await self._deal(entry, dues(entry, now), now)
+            try:
+                coming[known] = self._next[known] if known in self._next else next_due(entry)
+                if coming[known] <= now:
+                    firings += await self._deal(entry, dues(entry, now), now)
+            except JournalUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - one that cannot be reckoned, or fired, holds up no other
+                log.error("a schedule cannot be dealt with", schedule=entry.name, reason=f"{error!r}")
         self._next = coming
         return firings
 

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pea.errors import Conflict, InputError, JournalUnavailable, Overloaded, UnknownCapability
-from pea.runtime.schedule import Clockwork, Entry, Shelf, made
+from pea.runtime.schedule import Clockwork, Cron, Entry, Shelf, made
 from pea.telemetry import TracerProvider
 
 START = datetime(2026, 3, 28, tzinfo=UTC).timestamp()
@@ -93,6 +94,18 @@ async def test_no_room(tmp_path: Path) -> None:
     tasks.error = UnknownCapability("gone")
     wall.now += HOUR
     assert [(one.outcome, one.note) for one in await clockwork.look()] == [("refused", "gone")]
+
+
+async def test_one_that_cannot_be_reckoned_holds_up_no_other(tmp_path: Path) -> None:
+    """Its zone is gone, say; what comes after it by name fires all the same."""
+    shelf, tasks, wall = Shelf(tmp_path), Tasks(), Wall()
+    lost = msgspec.structs.replace(hourly(identity="lost"), name="a-first", cron=Cron("0 * * * *", "Mars/Olympus"))
+    shelf.add(lost)
+    shelf.add(hourly())
+    clockwork = Clockwork(shelf, tasks, TRACER, wall=wall)
+    wall.now += HOUR
+    assert [(one.schedule, one.outcome) for one in await clockwork.look()] == [("news", "fired")]
+    assert await clockwork.look() == []
 
 
 async def test_the_clock_is_set_back(tmp_path: Path) -> None:
