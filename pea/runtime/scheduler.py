@@ -291,12 +291,13 @@ class Scheduler:
         """Say to a task what a person decided; it goes on, or learns that it was rejected, once nothing is undecided.
 
         ``approval`` is the key of what is decided, needed when several are asked. Raises UnknownTask, TaskForgotten,
-        JournalUnavailable, or Conflict when it waits for no approval or the other was decided.
+        JournalUnavailable, or Conflict when it waits for no approval or the other was decided. What is being written
+        counts even if who decided goes away.
         """
         task = await self.recall(identity)
         if self.durable is None:
             raise Conflict("waits for no approval", where=f"task {identity}")
-        return await self.durable.decide(task, decision, approval, by, reason)
+        return await asyncio.shield(self._loop.create_task(self.durable.decide(task, decision, approval, by, reason)))
 
     async def recall(self, identity: str) -> Task:
         """The task, from memory or else from the journal. Raises UnknownTask or TaskForgotten."""

@@ -45,6 +45,19 @@ async def test_nothing_happens_before_it_is_approved(start: Fleet, tmp_path: Pat
         assert states == ["running", "waiting_for_approval", "queued", "running", "succeeded"]
 
 
+async def test_a_decision_counts_though_who_made_it_went_away(start: Fleet, tmp_path: Path) -> None:
+    """It may be on the disk already: the task goes on here too, and not only after the next start."""
+    async with start(tmp_path / "a", clerk := Clerk()) as runtime:
+        task = await asked(runtime, "clerk.move", to="noon")
+        deciding = asyncio.create_task(runtime.scheduler.decide(task.id, Decision.APPROVED))
+        await asyncio.sleep(0)
+        deciding.cancel()
+        await asyncio.wait([deciding])
+        assert deciding.cancelled()
+        assert (await runtime.scheduler.wait(task.id)).state is TaskState.SUCCEEDED
+        assert clerk.done["pay"] == 1
+
+
 async def test_rejected_is_an_end_with_the_reason(start: Fleet, tmp_path: Path) -> None:
     """The capability learns that it was rejected; what it asked for is not done."""
     async with start(tmp_path / "a", clerk := Clerk()) as runtime:
