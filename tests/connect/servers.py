@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import grp
 import imaplib
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from tests.ports import await_port, free_port
+
 USER, PASSWORD = "nora", "canary-7c1f-swordfish"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def await_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(3_000):
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
-            return
-        assert process.poll() is None, "the server ended at once"
-        time.sleep(0.01)  # it has no other way to say that it listens
-    raise AssertionError("the server does not listen")
 
 
 class Program:

@@ -1,8 +1,7 @@
 """Another server's tools are capabilities: typed, traced, retried when they may be, and back after a crash."""
 
 import asyncio
-import os
-import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,13 +16,25 @@ pytest.importorskip("mcp", reason="pea[mcp] is not installed")
 from pea.mcp.link import ToolFailed
 from pea.mcp.mounted import Mounted, mounted
 from pea.mcp.typed import input_struct
+from tests.ports import await_port, free_port
 
 SERVER = str(Path(__file__).with_name("other_server.py"))
 
 
+@pytest.fixture(scope="module")
+def url():
+    """The other server behind an address, for all tests that do not need one of their own."""
+    port = free_port()
+    with subprocess.Popen([sys.executable, SERVER, str(port)], stderr=subprocess.DEVNULL) as process:
+        await_port(port, process)
+        yield f"http://127.0.0.1:{port}/mcp"
+        process.terminate()
+
+
 def configured(tmp_path, **server):
-    """Settings that mount the other server under the name `other`."""
-    tree = {"state": str(tmp_path), "mcp": {"servers": {"other": {"command": [sys.executable, SERVER], **server}}}}
+    """Settings that mount the other server under the name `other`: by its ``url``, or as a program of its own."""
+    server = {"command": [] if "url" in server else [sys.executable, SERVER], "connect": "20s", **server}
+    tree = {"state": str(tmp_path), "mcp": {"servers": {"other": server}}}
     return msgspec.convert(tree, Settings, dec_hook=lambda kind, value: kind.parse(value))
 
 
@@ -58,9 +69,9 @@ async def test_tools_are_capabilities(tmp_path, monkeypatch):
         assert reply.understood.capability == "other.from_to"
 
 
-async def test_a_call_carries_the_trace(tmp_path):
+async def test_a_call_carries_the_trace(tmp_path, url):
     """The server is told the client span of the call, which is below the task's."""
-    async with fleet(configured(tmp_path)) as runtime:
+    async with fleet(configured(tmp_path, url=url)) as runtime:
         task, told = await runtime.scheduler.run("other.carried", {})
         await runtime.telemetry.flush()
         spans = {span.name: span for span in runtime.telemetry.recent.get(task.trace_id)}
@@ -80,9 +91,9 @@ async def test_a_server_that_died_is_started_again(tmp_path):
         assert agent._link.attempts == 2
 
 
-async def test_tools_are_known_from_before(tmp_path):
+async def test_tools_are_known_from_before(tmp_path, url):
     """The second start offers what the first one listed at once, though the server cannot be reached."""
-    async with fleet(configured(tmp_path)):
+    async with fleet(configured(tmp_path, url=url)):
         pass
     async with fleet(configured(tmp_path, command=["/nonexistent/server"], connect="50ms")) as runtime:
         assert "other.add" in runtime.directory.capabilities
@@ -98,9 +109,9 @@ async def test_a_server_that_is_not_there_leaves_the_others_running(tmp_path):
         assert (await runtime.call("memory.search")).memories == []
 
 
-async def test_only_chosen_tools_are_mounted(tmp_path):
+async def test_only_chosen_tools_are_mounted(tmp_path, url):
     """`tools` says which; the others are not offered."""
-    async with fleet(configured(tmp_path, tools=["add"])) as runtime:
+    async with fleet(configured(tmp_path, url=url, tools=["add"])) as runtime:
         assert runtime.directory.record("other").capabilities == ("other.add",)
 
 
@@ -121,21 +132,10 @@ async def test_a_changed_list_is_offered_anew(tmp_path):
         assert await runtime.call("other.grown") == {"text": "grown"}
 
 
-async def test_over_http(tmp_path):
+async def test_over_http(tmp_path, url):
     """A server at an address is mounted the same way."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, SERVER, str(port), stderr=asyncio.subprocess.DEVNULL, env={**os.environ}
-    )
-    try:
-        settings = configured(tmp_path, command=[], url=f"http://127.0.0.1:{port}/mcp", connect="20s")
-        async with fleet(settings) as runtime:
-            assert await runtime.call("other.add", a=40, b=2) == {"result": 42}
-    finally:
-        process.terminate()
-        await process.wait()
+    async with fleet(configured(tmp_path, url=url)) as runtime:
+        assert await runtime.call("other.add", a=40, b=2) == {"result": 42}
 
 
 @pytest.mark.parametrize("name", ["a-b", "1a", "", "a.b"])

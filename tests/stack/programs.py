@@ -6,7 +6,6 @@ import http.server
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,16 +20,11 @@ from typing import Any
 
 import yaml
 
+from tests.ports import await_port, free_port
+
 ROOT = Path(__file__).parents[2]
 ALERTMANAGER = "prometheus-alertmanager"  # Debian's name for it
 PATIENCE_S = 60.0
-
-
-def free_port() -> int:
-    """A port that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def fetch(url: str, body: Any = None, **headers: str) -> Any:
@@ -123,7 +117,7 @@ def redis(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until("redis listens", lambda: socket.create_connection(("127.0.0.1", port), 0.2).close() is None)
+    await_port(port, process)
     return process, f"redis://127.0.0.1:{port}/0"
 
 

@@ -25,9 +25,10 @@ from dashboards.queries import metric
 from pea.config import KeeperSettings
 from pea.telemetry import names
 from tests.absent import NO_PACKAGE
+from tests.ports import free_port
 from tests.stack import programs
 from tests.stack.counts import COUNTED
-from tests.stack.programs import ROOT, Program, fetch, free_port, until
+from tests.stack.programs import ROOT, Program, fetch, until
 from tests.stack.test_doctor import doctor
 
 NAMES = ("collector", "jaeger")

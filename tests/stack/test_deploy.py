@@ -18,7 +18,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.stack.programs import ROOT, Program, free_port
+from tests.ports import free_port
+from tests.stack.programs import ROOT, Program
 from tests.stack.test_files import tool
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())

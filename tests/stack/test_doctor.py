@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack.programs import ROOT, Program, free_port
+from tests.ports import free_port
+from tests.stack.programs import ROOT, Program
 from tests.stack.running import Stack
 
 pytestmark = pytest.mark.service
