@@ -237,7 +237,7 @@ class Glutton(Agent):
 
 
 async def test_a_crisis_does_not_queue_behind_the_rest(tmp_path: Path) -> None:
-    """All computing threads taken, the calendar hanging, 200 tasks waiting: the response says all but the calendar's."""
+    """All computing threads taken, the calendar hanging, 200 tasks waiting: the response says what it could not ask."""
     told = load(SAMPLE / "pea.yaml", environ={}, overrides={"state": str(tmp_path), "runtime.concurrency": 8})
     glutton = Glutton()
     async with Runtime(told, agents=[Crisis(), glutton]) as runtime:
