@@ -23,14 +23,14 @@ from pea.agents._optimise import Asked, Optimised
 from pea.agents._optimise_model import Model, Moves
 from pea.agents._optimise_solve import Problem, Solution, solve
 from pea.agents._others import Others
+from pea.agents._reading import reading_s
 from pea.agents._servers import offline, offline_version
 from pea.agents._slots import Slots
 from pea.workspace.calendars import Calendars
 from pea.workspace.files import SourceReport
 from pea.workspace.files_cache import ReadCache
 
-READING_SHARE = 0.6  # of the time left may go into reading new files; what is not read by then is said to be pending
-MAX_READING_S = 10.0
+LEAST_READING_S = 0.05
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -214,7 +214,7 @@ class Calendar(CalendarServers):
                 self._calendars = Calendars(_workspace(ctx), cache=self._cache)
         calendars = self._calendars
         with ctx.step("calendars.read"):
-            await ctx.compute(calendars.refresh, budget_s=_reading_s(ctx))
+            await ctx.compute(calendars.refresh, budget_s=max(LEAST_READING_S, reading_s(ctx)))
         return calendars
 
     async def _answer(
@@ -229,7 +229,7 @@ class Calendar(CalendarServers):
         """Find what is between two moments, and let ``function`` make the answer, off the loop."""
         # `cache_version` has just read what changed: an answer is only made when there is none of that version.
         calendars = self._calendars or await self._read(ctx)
-        zone, budget_s = ctx.settings.zone, _reading_s(ctx)
+        zone, budget_s = ctx.settings.zone, max(LEAST_READING_S, reading_s(ctx))
         emails = _own(ctx)
 
         def answer() -> tuple[T, bool]:
@@ -264,10 +264,6 @@ def _workspace(ctx: Context) -> Path:
     if not ctx.settings.workspace:
         raise WorkspaceError("no workspace is set", fix="give --workspace DIR, or set workspace in pea.yaml")
     return Path(ctx.settings.workspace)
-
-
-def _reading_s(ctx: Context) -> float:
-    return max(0.05, min(MAX_READING_S, READING_SHARE * ctx.remaining_s))
 
 
 def _cache(ctx: Context) -> ReadCache | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -13,14 +12,13 @@ from pea import Context, InputError, Settings, capability
 from pea.agents._letter_views import Correction, Draft, Formality, History, Intent, Promises, Wanted
 from pea.agents._mail_servers import MailServers
 from pea.agents._mail_views import ThreadView, Triage
+from pea.agents._reading import place, reading_s
 from pea.agents._servers import offline, offline_version
 
 if TYPE_CHECKING:
     from pea.agents._inbox import Inbox
 
 WINDOW_DAYS = 60  # conversations that rested longer are not asked for unless `since` says so
-READING_SHARE = 0.6  # of the time left may be spent on reading new mail before answering
-MAX_READING_S = 10.0
 
 Email = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 Point = Annotated[str, msgspec.Meta(max_length=2_000)]
@@ -139,7 +137,7 @@ class Communication(MailServers):
                 self._inbox = await ctx.compute(_open, ctx.settings)
         inbox = self._inbox
         with ctx.step("mail.read"):
-            await ctx.compute(inbox.refresh, min(MAX_READING_S, max(0.0, READING_SHARE * ctx.remaining_s)))
+            await ctx.compute(inbox.refresh, reading_s(ctx))
         return inbox
 
 
@@ -154,7 +152,4 @@ def _open(settings: Settings) -> Inbox:
     # Imported at the first call and off the event loop: what reads mail takes a tenth of a second to load.
     from pea.agents._inbox import Inbox
 
-    if not settings.workspace:
-        raise InputError("no workspace is set", where="workspace", fix="give --workspace, or workspace in pea.yaml")
-    state = Path(settings.state) if settings.state else None
-    return Inbox(Path(settings.workspace), state, emails=settings.user.emails, name=settings.user.name)
+    return Inbox(*place(settings), emails=settings.user.emails, name=settings.user.name)

@@ -24,6 +24,7 @@ from pea.agents._crisis_views import (
     Strategy,
     Told,
 )
+from pea.agents._reading import place
 
 if TYPE_CHECKING:
     from pea.agents._crisis_room import Desk, Room
@@ -215,18 +216,15 @@ class Crisis(Agent):
     async def _at_desk(self, ctx: Context) -> Desk:
         async with self._opening:
             if self._desk is None:
-                if not ctx.settings.workspace:
-                    raise InputError("no workspace is set", where="workspace", fix="give --workspace, or set workspace")
                 # Not through ctx.compute: its threads may all be busy, which is when a crisis comes.
-                self._desk = await asyncio.to_thread(_desk, ctx)
+                self._desk = await asyncio.to_thread(_desk, *place(ctx.settings))
         return self._desk
 
 
-def _desk(ctx: Context) -> Desk:
+def _desk(workspace: Path, state: Path | None) -> Desk:
     from pea.agents._crisis_room import Desk
 
-    settings = ctx.settings
-    return Desk(Path(settings.workspace), Path(settings.state) if settings.state else None)
+    return Desk(workspace, state)
 
 
 def _assess(

@@ -14,6 +14,7 @@ import msgspec
 from pea import Agent, Context, InputError, Settings, capability
 from pea.agents._agenda import Agenda
 from pea.agents._culture_views import AddressForm, Brief, Check, Holidays
+from pea.agents._reading import place
 
 if TYPE_CHECKING:
     from pea.agents._address_book import AddressBook
@@ -111,17 +112,11 @@ class Culture(Agent):
     async def _read(self, ctx: Context) -> AddressBook:
         async with self._opening:
             if self._book is None:
-                self._place = _place(ctx.settings)
+                self._place = place(ctx.settings)
                 self._book = await ctx.compute(_open, *self._place)
         book = self._book
         await ctx.compute(book.refresh, READING_S)
         return book
-
-
-def _place(settings: Settings) -> tuple[Path, Path | None]:
-    if not settings.workspace:
-        raise InputError("no workspace is set", where="workspace", fix="give --workspace, or workspace in pea.yaml")
-    return Path(settings.workspace), Path(settings.state) if settings.state else None
 
 
 def _open(workspace: Path, state: Path | None) -> AddressBook:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from pea import Agent, Context, InputError, Settings, capability
 from pea.agents._document_views import Facts, Pages, SearchResult, Summary
+from pea.agents._reading import place, reading_s
 
 if TYPE_CHECKING:
     from pea.agents._library import Library
 
-READING_SHARE = 0.6  # of the time left may be spent on reading new files before answering
-MAX_READING_S = 10.0
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 
@@ -86,7 +84,7 @@ class Documents(Agent):
                 self._library = await ctx.compute(_open, ctx.settings)
         library = self._library
         with ctx.step("documents.read"):
-            await ctx.compute(library.refresh, min(MAX_READING_S, max(0.0, READING_SHARE * ctx.remaining_s)))
+            await ctx.compute(library.refresh, reading_s(ctx))
         return library
 
 
@@ -94,6 +92,4 @@ def _open(settings: Settings) -> Library:
     # Imported at the first call and off the event loop: what reads documents takes a tenth of a second to load.
     from pea.agents._library import Library
 
-    if not settings.workspace:
-        raise InputError("no workspace is set", where="workspace", fix="give --workspace, or workspace in pea.yaml")
-    return Library(Path(settings.workspace), Path(settings.state) if settings.state else None)
+    return Library(*place(settings))

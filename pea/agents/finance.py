@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -19,12 +18,11 @@ from pea.agents._finance_views import (
     Subscriptions,
     Transactions,
 )
+from pea.agents._reading import place, reading_s
 
 if TYPE_CHECKING:
     from pea.agents._finance_books import FinanceBooks
 
-READING_SHARE = 0.6  # of the time left may be spent on reading new statements before answering
-MAX_READING_S = 10.0
 ODD_DAYS = 90
 Words = Annotated[str, msgspec.Meta(max_length=200)]
 Month = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
@@ -120,7 +118,7 @@ class Finance(Agent):
                 self._books = await ctx.compute(_open, ctx.settings)
         books = self._books
         with ctx.step("ledgers.read"):
-            await ctx.compute(books.refresh, min(MAX_READING_S, max(0.0, READING_SHARE * ctx.remaining_s)))
+            await ctx.compute(books.refresh, reading_s(ctx))
         return books
 
 
@@ -133,6 +131,4 @@ def _open(settings: Settings) -> FinanceBooks:
     # Imported at the first call and off the event loop: what reads statements takes its time to load.
     from pea.agents._finance_books import FinanceBooks
 
-    if not settings.workspace:
-        raise InputError("no workspace is set", where="workspace", fix="give --workspace, or workspace in pea.yaml")
-    return FinanceBooks(Path(settings.workspace), Path(settings.state) if settings.state else None)
+    return FinanceBooks(*place(settings))

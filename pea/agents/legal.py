@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from pea import Agent, Context, InputError, Settings, capability
+from pea import Agent, Context, Settings, capability
 from pea.agents._legal_views import Comparison, Contracts, Deadlines, Obligations, Review
+from pea.agents._reading import place, reading_s
 
 if TYPE_CHECKING:
     from pea.agents._legal_shelf import Shelf
 
-READING_SHARE = 0.6  # of the time left may be spent on reading new documents before answering
-MAX_READING_S = 10.0
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 
 
@@ -77,7 +75,7 @@ class Legal(Agent):
                 self._shelf = await ctx.compute(_open, ctx.settings)
         shelf = self._shelf
         with ctx.step("documents.read"):
-            await ctx.compute(shelf.refresh, min(MAX_READING_S, max(0.0, READING_SHARE * ctx.remaining_s)))
+            await ctx.compute(shelf.refresh, reading_s(ctx))
         return shelf
 
 
@@ -85,6 +83,4 @@ def _open(settings: Settings) -> Shelf:
     # Imported at the first call and off the event loop: what reads documents takes a tenth of a second to load.
     from pea.agents._legal_shelf import Shelf
 
-    if not settings.workspace:
-        raise InputError("no workspace is set", where="workspace", fix="give --workspace, or workspace in pea.yaml")
-    return Shelf(Path(settings.workspace), Path(settings.state) if settings.state else None)
+    return Shelf(*place(settings))
