@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import psutil
 
 from pea.bench.agents_office import Size, make
 from pea.bench.figure import Figure
+from pea.bench.process import environ
 
 INDEX_LIMIT_S, WARM_LIMIT_S, MEMORY_LIMIT_MB = 60.0, 1.0, 512.0
 LOOK_EVERY_S = 0.02
@@ -62,10 +62,9 @@ def agents(size: Size | None = None) -> list[Figure]:
 
 def _run(command: list[str], clock: Callable[[], float] = time.perf_counter) -> tuple[float, float, bytes]:
     """Seconds and the most resident megabytes of a process, and what it printed; RuntimeError when it fails."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PEA_", "OTEL_"))}
     began, most = clock(), 0
     with tempfile.TemporaryFile() as errors:
-        with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=errors) as process:
+        with subprocess.Popen(command, env=environ(), stdout=subprocess.PIPE, stderr=errors) as process:
             watched = psutil.Process(process.pid)
             while True:
                 try:

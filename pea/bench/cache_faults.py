@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pea.bench.figure import Figure
+from pea.bench.process import free_port
 from pea.cache import Caches, Namespace
 from pea.config import CacheSettings, L1Settings, L2Settings, L3Settings, L4Settings, Settings
 from pea.errors import PeaError
@@ -42,9 +42,7 @@ class Server:
             raise PeaError(
                 "redis-server is not installed", where="pea bench cache-faults", fix="apt install redis-server"
             )
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         self._process: subprocess.Popen[bytes] | None = None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
 
+from pea.bench.process import environ, free_port, is_ready
 from pea.runtime.journal import Tables
 
 START_LIMIT_S = 60.0
@@ -22,22 +21,19 @@ class Life:
     def __init__(self, state: Path, ledger: Path) -> None:
         self._state, self._ledger = state, ledger
         self._log = ledger.with_name("log")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port: int = probe.getsockname()[1]
+        self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._process: asyncio.subprocess.Process | None = None
         self._began = 0.0
 
     async def start(self, number: int) -> None:
         """Begin life ``number``; it is not ready yet."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("PEA_", "OTEL_"))}
         self._began = time.perf_counter()
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "pea.bench.crash_serve"),
                 *(str(self._state), str(self._port), str(self._ledger), str(number)),
-                env=own,
+                env=environ(),
                 stdout=log,
                 stderr=log,
             )
@@ -45,7 +41,7 @@ class Life:
     async def ready(self) -> float:
         """Wait until it is ready: seconds since the start. Raises RuntimeError when it does not become so."""
         assert self._process is not None
-        while not await self._answers():
+        while not await is_ready(self._port):
             if self._process.returncode is not None or time.perf_counter() - self._began > START_LIMIT_S:
                 last = self._log.read_text(errors="replace")[-500:]
                 raise RuntimeError(f"the service did not become ready: exit code {self._process.returncode}: {last}")
@@ -76,16 +72,3 @@ class Life:
             return int(tables.db.execute("SELECT count(*) FROM task WHERE ended IS NULL").fetchone()[0])
         finally:
             tables.close()
-
-    async def _answers(self) -> bool:
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        except OSError:
-            return False
-        try:
-            writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            return b" 200 " in await reader.readline()
-        except OSError:
-            return False
-        finally:
-            writer.close()

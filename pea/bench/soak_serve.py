@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
+
+from pea.bench.process import environ, free_port, is_ready
 
 START_LIMIT_S = 30.0
 POLL_S = 0.005
@@ -24,25 +24,24 @@ class Served:
         self.state = state
         self._workspace = workspace
         self._environ = dict(environ)
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: asyncio.subprocess.Process | None = None
         self._seen: psutil.Process | None = None
 
     async def start(self) -> float:
         """Start, and wait until it is ready: seconds that took. Raises RuntimeError when it does not become so."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("PEA_", "OTEL_"))}
         began = time.perf_counter()
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "pea", "serve", "--port", str(self.port)),
             *("--config", str(self._workspace / "pea.yaml"), "--state", str(self.state)),
-            env=own | self._environ,
+            env=environ() | self._environ,
             cwd=self._workspace,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
         self._seen = psutil.Process(self._process.pid)
-        while not await self._answers():
+        while not await is_ready(self.port):
             if self._process.returncode is not None or time.perf_counter() - began > START_LIMIT_S:
                 raise RuntimeError(f"the service did not become ready: exit code {self._process.returncode}")
             await asyncio.sleep(POLL_S)
@@ -87,29 +86,9 @@ class Served:
                 process.send_signal(number)
             await process.wait()
 
-    async def _answers(self) -> bool:
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        try:
-            writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            return b" 200 " in await reader.readline()
-        except OSError:
-            return False
-        finally:
-            writer.close()
-
 
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import statistics
 import subprocess
@@ -15,6 +14,7 @@ import psutil
 
 from pea.bench.figure import Figure
 from pea.bench.measure import Line, Sample, line
+from pea.bench.process import environ, free_port
 
 ROUNDS = 10
 READY_LIMIT_S = 0.8
@@ -57,15 +57,12 @@ def _import_only() -> float:
 
 def _serve(workspace: Path, state: Path) -> tuple[float, float]:
     """Seconds until ready, and the process's resident megabytes then."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PEA_", "OTEL_"))}
+    port = free_port()
     command = [sys.executable, "-m", "pea", "serve", "--port", str(port)]
     began = time.perf_counter()
     with subprocess.Popen(
         [*command, "--workspace", str(workspace), "--state", str(state)],
-        env=environ,
+        env=environ(),
         cwd=workspace,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
