@@ -16,6 +16,7 @@ from aiohttp import web
 
 from pea.bench.figure import Figure
 from pea.bench.measure import quantile
+from pea.bench.otlp import attribute, messages
 from pea.bench.store import make_trace
 from pea.config import Settings
 from pea.service.chronicle import HOLDER, Holder
@@ -96,30 +97,14 @@ async def _probe(lags: list[float]) -> None:
 def send(url: str, seconds: float) -> None:
     """Post batches until the time is over; after a 429 wait a little and go on."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
-    def value(given: object) -> AnyValue:
-        return AnyValue(string_value=given) if isinstance(given, str) else AnyValue(int_value=int(str(given)))
-
-    resource = Resource(attributes=[KeyValue(key="service.name", value=AnyValue(string_value="bench"))])
+    resource = Resource(attributes=[attribute("service.name", "bench")])
     dice, bodies = random.Random(1), []
     for start in range(0, 20 * TRACES_PER_REQUEST, TRACES_PER_REQUEST):
-        spans = [
-            Span(
-                trace_id=record.trace_id.to_bytes(16),
-                span_id=record.span_id.to_bytes(8),
-                parent_span_id=record.parent_id.to_bytes(8) if record.parent_id else b"",
-                name=record.name,
-                kind=Span.SpanKind.ValueType(record.kind),
-                start_time_unix_nano=record.start_ns,
-                end_time_unix_nano=record.end_ns,
-                attributes=[KeyValue(key=key, value=value(given)) for key, given in record.attributes.items()],
-            )
-            for number in range(start, start + TRACES_PER_REQUEST)
-            for record in make_trace(number, dice)
-        ]
+        numbers = range(start, start + TRACES_PER_REQUEST)
+        spans = messages(record for number in numbers for record in make_trace(number, dice))
         group = ResourceSpans(resource=resource, scope_spans=[ScopeSpans(spans=spans)])
         bodies.append(gzip.compress(ExportTraceServiceRequest(resource_spans=[group]).SerializeToString(), 1))
     headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}

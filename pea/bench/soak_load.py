@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 
 from pea.bench.memory_work import asks
+from pea.bench.otlp import attribute, messages
 from pea.bench.store import PER_TRACE, make_trace
 
 TRACES_PER_REQUEST = 20
@@ -131,32 +132,14 @@ class Load:
 def otlp_request(first: int, dice: random.Random, now_ns: int) -> tuple[bytes, list[str]]:
     """A gzipped ExportTraceServiceRequest of traces that end now, from the number ``first`` on, and their ids."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
-
-    def value(given: object) -> AnyValue:
-        return AnyValue(string_value=given) if isinstance(given, str) else AnyValue(int_value=int(str(given)))
+    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
     groups, ids = [], []
     for number in range(first, first + TRACES_PER_REQUEST):
         records = make_trace(number, dice)
-        later = now_ns - max(record.end_ns for record in records)
-        spans = [
-            Span(
-                trace_id=record.trace_id.to_bytes(16),
-                span_id=record.span_id.to_bytes(8),
-                parent_span_id=record.parent_id.to_bytes(8) if record.parent_id else b"",
-                name=record.name,
-                kind=Span.SpanKind.ValueType(record.kind),
-                start_time_unix_nano=record.start_ns + later,
-                end_time_unix_nano=record.end_ns + later,
-                status=Status(code=Status.StatusCode.ValueType(record.status)),
-                attributes=[KeyValue(key=key, value=value(given)) for key, given in record.attributes.items()],
-            )
-            for record in records
-        ]
-        resource = Resource(attributes=[KeyValue(key="service.name", value=value(f"soak-{number % 3}"))])
+        spans = messages(records, now_ns - max(record.end_ns for record in records))
+        resource = Resource(attributes=[attribute("service.name", f"soak-{number % 3}")])
         groups.append(ResourceSpans(resource=resource, scope_spans=[ScopeSpans(spans=spans)]))
         ids.append(f"{records[0].trace_id:032x}")
     return gzip.compress(ExportTraceServiceRequest(resource_spans=groups).SerializeToString(), 1), ids
