@@ -15,9 +15,9 @@ from pea.cli.present import console, show_json
 from pea.config import Settings
 from pea.errors import InputError, did_you_mean
 from pea.runtime import Runtime
+from pea.service.routine import SYNCS
 from pea.telemetry import configure_logging
 
-SYNCS = {"calendar": ("calendar.sync", ("caldav", "web")), "communication": ("communication.sync", ("imap",))}
 WAIT_S = 55.0
 
 
@@ -34,7 +34,7 @@ def command(settings: Settings, accounts: tuple[str, ...], as_json: bool) -> Non
         if name not in known:
             raise InputError("there is no such account", where=name, fix=did_you_mean(name, known))
     wanted: dict[str, dict[str, list[str]]] = {}
-    for capability, kinds in SYNCS.values():
+    for capability, kinds in SYNCS.items():
         own = [name for name, one in known.items() if one.kind in kinds and (not accounts or name in accounts)]
         if own:
             wanted[capability] = {"accounts": own}
@@ -78,7 +78,7 @@ def _ask(base: str, capability: str, given: dict[str, list[str]]) -> dict[str, A
 
 
 async def _here(settings: Settings, wanted: dict[str, dict[str, list[str]]]) -> list[dict[str, Any]]:
-    agents = tuple(name for name, (capability, _) in SYNCS.items() if capability in wanted)
+    agents = tuple(capability.partition(".")[0] for capability in wanted)
     runtime = msgspec.structs.replace(settings.runtime, agents=agents)
     async with Runtime(msgspec.structs.replace(settings, runtime=runtime)) as fleet:
         calls = [fleet.call(capability, **given) for capability, given in wanted.items()]

@@ -12,6 +12,7 @@ from pea.runtime.schedule.firing import arguments
 from pea.runtime.task import Priority
 from pea.telemetry import get_logger
 
+# Which capability asks accounts of which kinds.
 SYNCS = {"calendar.sync": ("caldav", "web"), "communication.sync": ("imap",)}
 
 log = get_logger("pea.service")
