@@ -34,7 +34,7 @@ async def drive(session: aiohttp.ClientSession, url: str) -> None:
             body = {"capability": "travel.itinerary", "input": {"day": DAYS[place % len(DAYS)]}}
             async with session.post(f"{url}/v1/tasks", json=body, headers={"Prefer": "wait=10"}) as response:
                 await response.read()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # a person's pace: the service is another program
             place += 1
 
     async with asyncio.TaskGroup() as group:
@@ -61,7 +61,7 @@ async def alerts_until(session: aiohttp.ClientSession, url: str, done: Any) -> l
                 found = await response.json() if response.status == 200 else {"alerts": [], "history": []}
             if done(found["alerts"]):
                 return list(found["alerts"])
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.25)  # the service is another program, with its own clock
 
 
 async def test_a_slow_agent_is_named_with_its_step_and_traces_and_the_alert_ends(tmp_path: Path) -> None:
