@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import yaml
 
-from pea.workspace.files_report import Unreadable, plain_reason
+from pea.workspace.files_report import Unreadable
 from pea.workspace.files_walk import read_bytes
+from pea.workspace.one_file import yaml_of
 
 FILE = "customs.yaml"
 MAX_BYTES = 1 << 20
@@ -87,7 +87,7 @@ class _Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @functools.lru_cache(maxsize=1)
 def shipped() -> Customs:
     """The table that ships with PEA."""
-    return msgspec.convert(yaml.safe_load(_shipped_text()), Customs)
+    return msgspec.convert(_shipped(), Customs)
 
 
 def own(path: Path) -> Customs:
@@ -95,14 +95,9 @@ def own(path: Path) -> Customs:
 
     Raises Unreadable that names the field, and OSError as usual.
     """
-    data = read_bytes(path, max_bytes=MAX_BYTES)
     try:
-        plain = yaml.safe_load(data)
-    except (yaml.YAMLError, RecursionError, UnicodeError, ValueError) as error:
-        raise Unreadable(f"it is not YAML: {plain_reason(error)}") from error
-    try:
-        told = msgspec.convert(plain if plain is not None else {}, _Own)
-        under = yaml.safe_load(_shipped_text())
+        told = msgspec.convert(yaml_of(read_bytes(path, max_bytes=MAX_BYTES)), _Own)
+        under = _shipped()
         for table, over in (("countries", told.countries), ("languages", told.languages)):
             for key, fields in over.items():
                 under[table][key] = {**under[table].get(key, {}), **fields}
@@ -111,8 +106,8 @@ def own(path: Path) -> Customs:
         raise Unreadable(f"its customs cannot be used: {error}") from error
 
 
-def _shipped_text() -> str:
-    return resources.files("pea.workspace").joinpath("customs.yaml").read_text("utf-8")
+def _shipped() -> Any:
+    return yaml_of(resources.files("pea.workspace").joinpath("customs.yaml").read_bytes())
 
 
 def _clock(text: str) -> time:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-import yaml
 
-from pea.workspace.files_report import Unreadable, plain_reason
+from pea.workspace.files_report import Unreadable
 from pea.workspace.files_walk import read_bytes
-from pea.workspace.one_file import OneFile
+from pea.workspace.one_file import OneFile, yaml_of
 
 FILE = "goals.yaml"
 MAX_BYTES = 1 << 20
@@ -51,13 +50,8 @@ class Goals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_goals(path: Path) -> Goals:
     """The goals in a file. Raises Unreadable that names the field, OSError as usual."""
-    data = read_bytes(path, max_bytes=MAX_BYTES)
     try:
-        plain: Any = yaml.safe_load(data)
-    except (yaml.YAMLError, RecursionError, UnicodeError, ValueError) as error:
-        raise Unreadable(f"it is not YAML: {plain_reason(error)}") from error
-    try:
-        goals = msgspec.convert(plain if plain is not None else {}, Goals, strict=False)
+        goals = msgspec.convert(yaml_of(read_bytes(path, max_bytes=MAX_BYTES)), Goals, strict=False)
     except (msgspec.ValidationError, RecursionError) as error:
         raise Unreadable(f"its goals cannot be used: {error}") from error
     names = [goal.name.casefold() for goal in goals.goals]

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import yaml
 
-from pea.workspace.files_report import Unreadable, plain_reason
+from pea.workspace.files_report import Unreadable
 from pea.workspace.files_walk import read_bytes
 from pea.workspace.ledgers_entries import Entry
+from pea.workspace.one_file import yaml_of
 
 UNSORTED = "unsorted"
 MAX_BYTES = 1 << 20
@@ -98,24 +98,18 @@ class Sorter:
 
 def read_rules(path: Path) -> RuleFile:
     """The rules in a YAML file. Raises Unreadable that names the field, OSError as usual."""
-    data = read_bytes(path, max_bytes=MAX_BYTES)
-    try:
-        plain: Any = yaml.safe_load(data)
-    except (yaml.YAMLError, RecursionError, UnicodeError, ValueError) as error:
-        raise Unreadable(f"it is not YAML: {plain_reason(error)}") from error
-    return _converted(plain)
+    return _converted(yaml_of(read_bytes(path, max_bytes=MAX_BYTES)))
 
 
 def _converted(plain: Any) -> RuleFile:
     try:
-        return msgspec.convert(plain if plain is not None else {}, RuleFile, strict=False)
+        return msgspec.convert(plain, RuleFile, strict=False)
     except (msgspec.ValidationError, RecursionError) as error:
         raise Unreadable(f"its rules cannot be used: {error}") from error
 
 
 def _shipped() -> RuleFile:
-    text = resources.files("pea.workspace").joinpath("ledgers_rules.yaml").read_text("utf-8")
-    return _converted(yaml.safe_load(text))
+    return _converted(yaml_of(resources.files("pea.workspace").joinpath("ledgers_rules.yaml").read_bytes()))
 
 
 def _fits(rule: Rule, amount: Decimal) -> bool:

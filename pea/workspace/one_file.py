@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pea.errors import WorkspaceError
 from pea.workspace.files_report import Refusal, SourceReport, Unreadable, plain_reason
 from pea.workspace.files_walk import inside
 
 T = TypeVar("T")
+
+
+def yaml_of(data: bytes) -> Any:
+    """The plain values in a file of YAML; an empty one is an empty mapping. Raises Unreadable."""
+    import yaml
+
+    try:
+        plain: Any = yaml.safe_load(data)
+    # ValueError: a 30 February, which YAML takes for a date.
+    except (yaml.YAMLError, RecursionError, UnicodeError, ValueError) as error:
+        raise Unreadable(f"it is not YAML: {plain_reason(error)}") from error
+    return {} if plain is None else plain
 
 
 class OneFile(Generic[T]):

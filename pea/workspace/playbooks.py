@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-import yaml
 
-from pea.workspace.files import Folder, SourceReport, Unreadable, plain_reason, read_bytes
+from pea.workspace.files import Folder, SourceReport, Unreadable, read_bytes
+from pea.workspace.one_file import yaml_of
 
 FOLDER = "playbooks"
 MAX_BYTES = 1 << 20
@@ -158,11 +158,7 @@ class Playbooks:
 def parse(data: bytes) -> PlaybookFile:
     """A file of playbooks. Raises Unreadable that names the field or the actions that wait for each other."""
     try:
-        plain: Any = yaml.safe_load(data)
-    except (yaml.YAMLError, RecursionError, UnicodeError, ValueError) as error:
-        raise Unreadable(f"it is not YAML: {plain_reason(error)}") from error
-    try:
-        file = msgspec.convert(plain if plain is not None else {}, PlaybookFile)
+        file = msgspec.convert(yaml_of(data), PlaybookFile)
     except (msgspec.ValidationError, RecursionError) as error:
         raise Unreadable(f"its playbooks cannot be used: {error}") from error
     for playbook in file.playbooks:

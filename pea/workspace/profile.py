@@ -10,6 +10,7 @@ import msgspec
 
 from pea.workspace.files_report import Unreadable
 from pea.workspace.files_walk import inside, read_bytes
+from pea.workspace.one_file import yaml_of
 
 FILE = "profile.yaml"
 MAX_BYTES = 256 << 10
@@ -46,15 +47,12 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_profile(workspace: Path) -> Profile:
     """The profile; an empty one when there is no file. Raises Unreadable with the field."""
-    import yaml
-
     path = inside(workspace.resolve(), FILE)
     if not path.exists():
         return Profile()
-    data = read_bytes(path, max_bytes=MAX_BYTES)
     try:
-        return msgspec.convert(yaml.safe_load(data) or {}, Profile, strict=False)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise Unreadable(f"is no YAML: {error}", where=FILE) from error
-    except msgspec.ValidationError as error:
+        return msgspec.convert(yaml_of(read_bytes(path, max_bytes=MAX_BYTES)), Profile, strict=False)
+    except Unreadable as error:
+        raise Unreadable(error.what, where=FILE) from error
+    except (msgspec.ValidationError, RecursionError) as error:
         raise Unreadable(f"{error}", where=FILE, fix="see docs/agents/travel.md") from error

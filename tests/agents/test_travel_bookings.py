@@ -138,10 +138,18 @@ async def test_papers_are_held_against_the_journeys(tmp_path):
     assert [told[:10] for told in found.ending] == ["the ESTA o", "the passpo"]
 
 
-async def test_a_profile_with_a_mistake_names_it(tmp_path):
-    """The field is named, and nothing is guessed."""
-    async with travelling(tmp_path, profile="passports: [{country: Germany, expires: 2026-09-01}]") as runtime:
-        with pytest.raises(PeaError, match="country"):
+@pytest.mark.parametrize(
+    ("profile", "named"),
+    [
+        ("passports: [{country: Germany, expires: 2026-09-01}]", "country"),
+        ("passports: [{country: DE, expires: 2026-02-30}]", r"profile\.yaml: it is not YAML"),
+        ("passports: [", r"profile\.yaml: it is not YAML"),
+    ],
+)
+async def test_a_profile_with_a_mistake_names_it(tmp_path, profile, named):
+    """The field is named, or the file where it is no YAML, and nothing is guessed."""
+    async with travelling(tmp_path, profile=profile) as runtime:
+        with pytest.raises(PeaError, match=named):
             await runtime.call("travel.papers")
 
 
