@@ -11,6 +11,7 @@ from pea.errors import (
     MissingExtra,
     Overloaded,
     PeaError,
+    Rejected,
     ShuttingDown,
     TaskForgotten,
     UnknownAgent,
@@ -18,25 +19,21 @@ from pea.errors import (
     UnknownTask,
 )
 
-# The caller's own mistakes, what is said by settings or installation, and refusals that a policy further down gave:
-# those must not open the breakers of everyone above.
+_CALLERS_MISTAKE = (IdempotencyKeyReused, InputError, TaskForgotten, UnknownAgent, UnknownCapability, UnknownTask)
+# Besides: what is said by settings, installation or a person, and refusals that a policy further down gave: those must
+# not open the breakers of everyone above.
 _NO_FAULT = (
+    *_CALLERS_MISTAKE,
     AgentUnavailable,
     CircuitOpen,
     Conflict,
-    IdempotencyKeyReused,
-    InputError,
     MissingExtra,
     Overloaded,
+    Rejected,
     ShuttingDown,
-    TaskForgotten,
-    UnknownAgent,
-    UnknownCapability,
-    UnknownTask,
 )
 # Trying again at once would only add to what is too much already.
 _REFUSED = (CircuitOpen, Overloaded)
-_CALLERS_MISTAKE = (InputError, UnknownCapability, UnknownAgent, UnknownTask, TaskForgotten, IdempotencyKeyReused)
 
 
 def is_fault(error: BaseException) -> bool:
@@ -52,5 +49,5 @@ def worth_retrying(error: Exception) -> bool:
 
 
 def worth_a_fallback(error: Exception) -> bool:
-    """Whether another answer may stand in: not where the caller must mend the question."""
-    return not isinstance(error, _CALLERS_MISTAKE)
+    """Whether another answer may stand in: not where the caller must mend the question, or a person said no."""
+    return not isinstance(error, (*_CALLERS_MISTAKE, Rejected))

@@ -12,7 +12,7 @@ import pytest
 
 from pea import Agent, Context, Runtime, Settings, capability
 from pea.config.policies import Policy
-from pea.errors import CircuitOpen, ConfigError, DeadlineExceeded, InputError, Overloaded
+from pea.errors import CircuitOpen, ConfigError, DeadlineExceeded, InputError, Overloaded, Rejected
 from pea.runtime.policy import BreakerState, effective
 from pea.telemetry import names
 
@@ -61,6 +61,12 @@ class Desk(Agent):
                 self.cancelled += 1
                 raise
         return number
+
+    @capability("desk.refused", idempotent=True)
+    async def refused(self, ctx: Context) -> int:
+        """What a person did not approve."""
+        self.calls += 1
+        raise Rejected("not today")
 
     @capability("desk.once")
     async def once(self, ctx: Context) -> int:
@@ -271,6 +277,16 @@ async def test_a_fallback_does_not_hide_wrong_input(run: Run) -> None:
     async with run({"desk.ask": {"fallback": {"value": 7}}}) as runtime:
         with pytest.raises(InputError):
             await runtime.call("desk.ask", number="many")
+
+
+async def test_what_a_person_refused_is_not_done_another_way(run: Run, desk: Desk) -> None:
+    """No fallback stands in for it, nobody tries it again, and no breaker counts it."""
+    async with run({"desk.refused": {"fallback": {"capability": "desk.ask"}, "retries": 2}}) as runtime:
+        with pytest.raises(Rejected):
+            await runtime.call("desk.refused")
+        assert desk.calls == 1
+        (view,) = runtime.dispatcher.breakers("desk")
+        assert (view.calls, view.failure_rate) == (0, 0.0)
 
 
 async def test_what_was_made_from_a_fallback_is_not_kept(run: Run, desk: Desk) -> None:
