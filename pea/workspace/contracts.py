@@ -34,14 +34,7 @@ def read_contract(document: Document, signs: int) -> Contract:
     """The facts of a contract."""
     every = list(_sentences(document))
     begins = _day(every, words.BEGINS)
-    renews = next(
-        (
-            Fact("no" if words.NOT_RENEWED.search(s) else "yes", s[:QUOTED], p)
-            for s, p in every
-            if words.RENEWS.search(s)
-        ),
-        None,
-    )
+    renews = next((_renewal(s, p) for s, p in every if words.RENEWS.search(s)), None)
     return Contract(
         path=document.path,
         title=document.title,
