@@ -23,36 +23,23 @@ class _Health(msgspec.Struct, frozen=True):
 
 
 class _Overview(msgspec.Struct, frozen=True):
-    requests: int
-    errors: int
     health: _Health
     p95_ms: float | None = None
     error_rate: float | None = None
-    running: int = 0
-    queued: int = 0
 
 
 class _Response(msgspec.Struct, frozen=True):
     p50_ms: float | None = None
     p95_ms: float | None = None
-    p99_ms: float | None = None
     mean_ms: float | None = None
 
 
 class _Reliability(msgspec.Struct, frozen=True):
-    errors: int = 0
     error_rate: float | None = None
-    uptime: float | None = None
 
 
 class _Resources(msgspec.Struct, frozen=True):
     memory_bytes: float | None = None
-    cpu: float | None = None
-
-
-class _Business(msgspec.Struct, frozen=True):
-    sla_compliance: float | None = None
-    user_satisfaction: float | None = None
 
 
 class _Trends(msgspec.Struct, frozen=True):
@@ -65,7 +52,6 @@ class _Metrics(msgspec.Struct, frozen=True):
     response: _Response = _Response()
     reliability: _Reliability = _Reliability()
     resources: _Resources = _Resources()
-    business: _Business = _Business()
     trends: _Trends = _Trends()
 
 
@@ -97,8 +83,6 @@ class Dashboard(msgspec.Struct, frozen=True, kw_only=True):
     """The dashboard as the service gives it."""
 
     window_s: int
-    started_ms: float
-    at_ms: float
     overview: _Overview
     system: _Metrics
     agents: tuple[Row, ...]
@@ -113,8 +97,6 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     objective: str
     now: str
     met: bool | None
-    events: int | None = None
-    bad: int | None = None
     budget_left: float | None = None
     burn: float | None = None
 
