@@ -76,6 +76,19 @@ async def test_a_chart_point_opens_its_trace(site, chrome):
         assert tab.complaints == []
 
 
+async def test_an_idle_service_has_an_axis_of_requests(site, chrome):
+    """Where nothing was asked the throughput's axis shows requests that could be, not what is next to nought."""
+    board, chronicle = site.service.app[BOARD], site.service.app[HOLDER].chronicle
+    later = time.time() + 10
+    board.pulse._clock = chronicle._clock = board._clock = lambda: later
+    chronicle.sample()
+    async with chrome.tab() as tab:
+        await tab.open(site.service.url)
+        ticks = "[...document.querySelectorAll('#chart-rate .grid + .tick')].map((one) => one.textContent)"
+        await tab.until("document.querySelector('#chart-rate .dot')")
+        assert await tab.run(ticks) == ["0 /s", "1.5 /min", "3 /min"]
+
+
 async def test_the_waterfall_by_keyboard(site, chrome):
     """Arrows move, left folds and right unfolds; what is selected is told to screen readers and in the details."""
     task = await site.task("echo.relay", words="hello")
