@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pea.telemetry import names
+from pea.telemetry.metrics import Gauge
 
 if TYPE_CHECKING:
     from pea.runtime.batching import BatchCounts
     from pea.runtime.directory import Directory
-
-Gauge = Callable[[str, Callable[[], list[tuple[Mapping[str, Any], float]]]], object]
 
 
 def observe_batches(gauge: Gauge, directory: Directory) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from pea.cache import TierStats
 from pea.cache.caches import Caches
 from pea.telemetry import names
+from pea.telemetry.metrics import Gauge
 
-Gauge = Callable[[str, Callable[[], Any]], object]
 Point = tuple[Mapping[str, str], float]
 
 

@@ -28,6 +28,8 @@ from pea.telemetry.series import (
 )
 
 Reading = float | Iterable[tuple[Mapping[str, LabelValue], float]]
+# Has a metric read at each collection, as `Telemetry.gauge` does.
+Gauge = Callable[[str, Callable[[], Reading]], object]
 
 OVERFLOW = "otel.metric.overflow"
 

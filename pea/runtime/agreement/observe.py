@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pea.runtime.agreement.ballot import Vote
 from pea.runtime.agreement.records import Records
 from pea.telemetry import names
-
-Gauge = Callable[[str, Callable[[], list[tuple[Mapping[str, Any], float]]]], object]
+from pea.telemetry.metrics import Gauge
 
 
 def observe_agreement(gauge: Gauge, records: Records) -> None:

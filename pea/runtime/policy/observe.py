@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pea.runtime.directory import AgentRecord
 from pea.runtime.policy.admission import Admission
 from pea.runtime.policy.breaker import BreakerState
 from pea.telemetry import names
+from pea.telemetry.metrics import Gauge
 
 if TYPE_CHECKING:
     from pea.runtime.dispatch import Dispatcher
     from pea.runtime.supervisor import Supervisor
 
 LEVEL = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
-
-Gauge = Callable[[str, Callable[[], list[tuple[Mapping[str, Any], float]]]], object]
 
 
 def observe_policies(
