@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_TOOLS = 500
 MAX_DESCRIPTION = 4_000  # characters
 MAX_SCHEMA = 100_000  # bytes; a larger one is taken as "any object"
+GONE = (-32000, 32600)  # the SDK's codes for a closed connection, and for a session that the server does not know (404)
 PAUSE_S, LONGEST_PAUSE_S = 0.25, 30.0  # before the second attempt to connect, doubling
 
 log = get_logger("pea.mcp")
@@ -103,7 +104,7 @@ class Link:
             self._break(session)
             raise AgentUnavailable("the MCP server went away", where=self._name) from error
         except McpError as error:
-            if error.error.code == _CONNECTION_CLOSED or "closed" in str(error).lower():
+            if error.error.code in GONE:
                 self._break(session)
                 raise AgentUnavailable("the MCP server went away", where=self._name) from error
             raise ToolFailed(str(error)[:2_000], where=f"{self._name}.{tool}") from error
@@ -218,9 +219,6 @@ class Link:
         for name in sorted(wanted - {tool.name for tool in found}):
             log.warning("an MCP server has no such tool", server=self._name, tool=name)
         return [tool for tool in found[:MAX_TOOLS] if not wanted or tool.name in wanted]
-
-
-_CONNECTION_CLOSED = -32000
 
 
 def _spec(tool: protocol.Tool) -> ToolSpec:

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -21,14 +22,22 @@ from tests.ports import await_port, free_port
 SERVER = str(Path(__file__).with_name("other_server.py"))
 
 
+@contextmanager
+def serving(port):
+    """The other server at a port, until it is killed."""
+    with subprocess.Popen([sys.executable, SERVER, str(port)], stderr=subprocess.DEVNULL) as process:
+        try:
+            await_port(port, process)
+            yield f"http://127.0.0.1:{port}/mcp"
+        finally:
+            process.kill()
+
+
 @pytest.fixture(scope="module")
 def url():
     """The other server behind an address, for all tests that do not need one of their own."""
-    port = free_port()
-    with subprocess.Popen([sys.executable, SERVER, str(port)], stderr=subprocess.DEVNULL) as process:
-        await_port(port, process)
-        yield f"http://127.0.0.1:{port}/mcp"
-        process.terminate()
+    with serving(free_port()) as address:
+        yield address
 
 
 def configured(tmp_path, **server):
@@ -136,6 +145,18 @@ async def test_over_http(tmp_path, url):
     """A server at an address is mounted the same way."""
     async with fleet(configured(tmp_path, url=url)) as runtime:
         assert await runtime.call("other.add", a=40, b=2) == {"result": 42}
+
+
+async def test_a_server_that_was_started_anew_is_asked_anew(tmp_path):
+    """It knows nothing of the session that its predecessor began: the next call that only reads begins another."""
+    port = free_port()
+    with ExitStack() as first, ExitStack() as second:
+        settings = configured(tmp_path, url=first.enter_context(serving(port)))
+        async with fleet(settings) as runtime:
+            assert await runtime.call("other.add", a=1, b=1) == {"result": 2}
+            first.close()
+            await asyncio.to_thread(second.enter_context, serving(port))
+            assert await runtime.call("other.add", a=40, b=2) == {"result": 42}
 
 
 @pytest.mark.parametrize("name", ["a-b", "1a", "", "a.b"])
