@@ -81,7 +81,7 @@ def test_what_is_no_event(data: bytes) -> None:
         events.facts(data, BERLIN)
 
 
-def test_an_event_is_meant_by_its_whole_uid_or_title(tmp_path: Path) -> None:
+def test_an_event_is_meant_by_its_whole_uid_or_a_part_of_its_title(tmp_path: Path) -> None:
     """A UID that only begins so is another event's; what fits nothing, or several, is not guessed."""
     mirror = Mirror(tmp_path / "office", tmp_path / "memory.json")
     known = caldav.Known(name="Work")
