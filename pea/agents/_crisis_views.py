@@ -144,7 +144,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
-    """Who and what is needed; ``move`` are the user's own meetings in the hours until it is contained."""
+    """Who and what is needed; ``move`` are the user's own meetings in the next eight hours."""
 
     holders: tuple[Holder, ...]
     needed: tuple[str, ...]

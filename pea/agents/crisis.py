@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -282,9 +283,12 @@ async def _meetings(ctx: Context, situation: Situation) -> tuple[str, ...]:
     """The user's own meetings in the next hours, if the calendar answers soon."""
     from pea.agents._briefing_views import Agenda, read
 
+    day = situation.at.date()
+    # A day as the briefing asks for it, which may be at hand; two only when the hours ahead go beyond midnight.
+    days = 1 + ((situation.at + timedelta(hours=HOURS_AHEAD)).date() - day).days
     try:
         async with asyncio.timeout(ASIDE_S):
-            told = read(await ctx.within(ASIDE_S).call("calendar.agenda", day=situation.at.date(), days=1), Agenda)
+            told = read(await ctx.within(ASIDE_S).call("calendar.agenda", day=day, days=days), Agenda)
     except Exception as error:  # noqa: BLE001 - a crisis is answered without the calendar as well
         return (f"your calendar could not be asked in time ({type(error).__name__}): clear it by hand",)
     hours = [(one.start - situation.at).total_seconds() / 3600 for one in told.entries]

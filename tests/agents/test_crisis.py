@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -231,7 +232,7 @@ class Glutton(Agent):
         await ctx.compute(self.gate.wait, 20.0)
 
     @capability("calendar.agenda", timeout="30s")
-    async def agenda(self, ctx: Context, day: str, days: int = 1) -> None:
+    async def agenda(self, ctx: Context, day: date, days: int = 1) -> None:
         """Never answer."""
         await asyncio.Event().wait()
 
@@ -253,7 +254,37 @@ async def test_a_crisis_does_not_queue_behind_the_rest(tmp_path: Path) -> None:
         assert done.final
         assert done.error is None
         assert b"Rahul Mehta" in bytes(done.result or b"")
-        assert b"could not be asked in time" in bytes(done.result or b"")
+        assert re.search(
+            rb"could not be asked in time \((?:TimeoutError|DeadlineExceeded)\)", bytes(done.result or b"")
+        )
+
+
+class Asked(Agent):
+    """A calendar that notes for how many days it is asked."""
+
+    name = "asked"
+
+    def __init__(self) -> None:
+        self.days: list[int] = []
+
+    @capability("calendar.agenda")
+    async def agenda(self, ctx: Context, day: date, days: int = 1) -> None:
+        """Nothing is on."""
+        self.days.append(days)
+
+
+@pytest.mark.parametrize(("now", "days"), [("2026-05-12T07:30", 1), ("2026-05-12T20:00", 2)])
+async def test_the_hours_ahead_do_not_end_at_midnight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: str, days: int
+) -> None:
+    """In the evening tomorrow's first meetings are asked for as well."""
+    for limit in ("PART_S", "ASIDE_S"):  # how fast this machine is does not matter here
+        monkeypatch.setattr(f"pea.agents.crisis.{limit}", 3.0)
+    told = load(SAMPLE / "pea.yaml", environ={}, overrides={"state": str(tmp_path), "today": now})
+    calendar = Asked()
+    async with Runtime(told, agents=[Crisis(), calendar]) as runtime:
+        await runtime.call("crisis.respond", what="personal data leaked")
+    assert calendar.days == [days]
 
 
 async def test_a_task_is_critical_by_itself(tmp_path: Path) -> None:
