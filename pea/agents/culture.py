@@ -112,8 +112,9 @@ class Culture(Agent):
     async def _read(self, ctx: Context) -> AddressBook:
         async with self._opening:
             if self._book is None:
-                self._place = place(ctx.settings)
-                self._book = await ctx.compute(_open, *self._place)
+                where = place(ctx.settings)
+                self._book = await ctx.compute(_open, *where)
+                self._place = where
         book = self._book
         await ctx.compute(book.refresh, READING_S)
         return book

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from pea import Agent, Context, InputError, Settings, capability
+from pea import Agent, Context, Settings, capability
+from pea.agents._reading import place, reading_s
 from pea.agents._research_views import Answer, Digest, RelatedPapers, Timeline
 
 if TYPE_CHECKING:
     from pea.agents._research_desk import Desk
 
-READING_SHARE = 0.6  # of the time left may be spent on reading new papers before answering
-MAX_READING_S = 10.0
 Asked = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 
 
@@ -73,7 +71,7 @@ class Research(Agent):
                 self._desk = await ctx.compute(_open, ctx.settings)
         desk = self._desk
         with ctx.step("papers.read"):
-            await ctx.compute(desk.refresh, min(MAX_READING_S, max(0.0, READING_SHARE * ctx.remaining_s)))
+            await ctx.compute(desk.refresh, reading_s(ctx))
         return desk
 
 
@@ -81,6 +79,4 @@ def _open(settings: Settings) -> Desk:
     # Imported at the first call and off the event loop: what reads documents takes a tenth of a second to load.
     from pea.agents._research_desk import Desk
 
-    if not settings.workspace:
-        raise InputError("no workspace is set", where="workspace", fix="give --workspace, or workspace in pea.yaml")
-    return Desk(Path(settings.workspace), Path(settings.state) if settings.state else None)
+    return Desk(*place(settings))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from pea import Agent, Context, InputError, Settings, capability
+from pea.agents._reading import place, reading_s
 from pea.agents._security_views import (
     AccessReport,
     ComplianceReport,
@@ -23,7 +23,6 @@ from pea.agents._security_views import (
 if TYPE_CHECKING:
     from pea.agents._security_files import SecurityFiles
 
-READING_SHARE = 0.6  # of the time left may be spent on scanning what is new before answering
 MAX_READING_S = 20.0
 PART_SHARE = 0.85
 THREAT = "security.threat"
@@ -149,7 +148,7 @@ class Security(Agent):
         files = self._files
         async with self._reading:
             with ctx.step("security.read"):
-                await ctx.compute(files.refresh, min(MAX_READING_S, max(0.0, READING_SHARE * ctx.remaining_s)))
+                await ctx.compute(files.refresh, reading_s(ctx, most_s=MAX_READING_S))
         return files
 
 
@@ -202,7 +201,4 @@ def _open(settings: Settings) -> SecurityFiles:
     # Imported at the first call and off the event loop: what reads mail takes a tenth of a second to load.
     from pea.agents._security_files import SecurityFiles
 
-    if not settings.workspace:
-        raise InputError("no workspace is set", where="workspace", fix="give --workspace, or workspace in pea.yaml")
-    state = Path(settings.state) if settings.state else None
-    return SecurityFiles(Path(settings.workspace), state, settings.user.emails, settings.user.name)
+    return SecurityFiles(*place(settings), settings.user.emails, settings.user.name)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from pea import Agent, Context, InputError, Settings, capability
+from pea.agents._reading import place, reading_s
 from pea.agents._stakeholders_views import FollowUps, Neglect, Profile, Ranking
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ WINDOW_DAYS = 365
 AHEAD_DAYS = 60
 BACK_DAYS = 300  # of meetings: the calendar tells a year at most
 READING_SHARE = 0.5
-MAX_READING_S = 10.0
 
 Since = Annotated[date, msgspec.Meta(examples=["2026-01-01"])]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
@@ -89,7 +88,7 @@ class Stakeholders(Agent):
                 self._desk = await ctx.compute(_open, ctx.settings)
         desk = self._desk
         with ctx.step("mail.read"):
-            await ctx.compute(desk.refresh, min(MAX_READING_S, max(0.0, READING_SHARE * ctx.remaining_s)))
+            await ctx.compute(desk.refresh, reading_s(ctx, share=READING_SHARE))
         return desk
 
 
@@ -124,7 +123,4 @@ def _open(settings: Settings) -> Desk:
     # Imported at the first call and off the event loop: what reads mail takes a tenth of a second to load.
     from pea.agents._stakeholders_desk import Desk
 
-    if not settings.workspace:
-        raise InputError("no workspace is set", where="workspace", fix="give --workspace, or workspace in pea.yaml")
-    state = Path(settings.state) if settings.state else None
-    return Desk(Path(settings.workspace), state, settings.user.emails, settings.user.name)
+    return Desk(*place(settings), settings.user.emails, settings.user.name)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from datetime import date, time, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from pea import Agent, Context, InputError, Settings, capability
 from pea.agents._agenda import Agenda
+from pea.agents._moments import Clock
+from pea.agents._reading import place, reading_s
 from pea.agents._wellness_views import AfterHours, Suggestions, Trend, Week
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 
 WEEKS_BEFORE = 8
 READING_SHARE = 0.5
-MAX_READING_S = 10.0
 
-Clock = Annotated[str, msgspec.Meta(pattern=r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$", examples=["09:00"])]
 Weeks = Annotated[int, msgspec.Meta(ge=2, le=50)]
 
 
@@ -100,7 +99,7 @@ class Wellness(Agent):
                 self._desk = await ctx.compute(_open, ctx.settings)
         desk = self._desk
         with ctx.step("mail.read"):
-            await ctx.compute(desk.refresh, min(MAX_READING_S, max(0.0, READING_SHARE * ctx.remaining_s)))
+            await ctx.compute(desk.refresh, reading_s(ctx, share=READING_SHARE))
         return desk
 
 
@@ -150,6 +149,4 @@ def _open(settings: Settings) -> Desk:
     # Imported at the first call and off the event loop: what reads mail takes a tenth of a second to load.
     from pea.agents._wellness_desk import Desk
 
-    if not settings.workspace:
-        raise InputError("no workspace is set", where="workspace", fix="give --workspace, or workspace in pea.yaml")
-    return Desk(Path(settings.workspace), Path(settings.state) if settings.state else None, settings.user.emails)
+    return Desk(*place(settings), settings.user.emails)
