@@ -28,7 +28,7 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 def search(mirror: Mirror, wanted: str) -> str:
-    """The address of the one fetched event with this UID, or this in its title. Raises InputError when there are none or several."""
+    """The address of the one fetched event of this UID or with this in its title; InputError when none or several are."""
     needle = " ".join(wanted.casefold().split())
     by_title: dict[str, str] = {}
     for known in mirror.recall(caldav.Memory).calendars.values():

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from pea.cache import Caches
 from pea.config import CacheSettings, L1Settings, L2Settings, L3Settings, L4Settings, Settings
 from pea.telemetry import Telemetry
+from tests.cache.leases import note_taken
 
 PATIENCE_S = 20.0
 
@@ -53,22 +54,11 @@ class Process:
         return (await namespace.get_or_compute(own, compute, tags=[f"tag:{own}"]))[0]
 
     async def many(self, key, count):
-        """So many tasks ask for a key at once; computing waits until ``open:KEY`` stands in Redis."""
-        gate, begun = asyncio.Event(), asyncio.Event()
-
-        async def opened():
-            while not await self.plain.exists(f"open:{key}"):
-                await asyncio.sleep(0.01)
-            gate.set()
-
-        watching = asyncio.create_task(opened())
-        asking = [asyncio.create_task(self.get(key, gate, begun)) for _ in range(count)]
-        while not begun.is_set() and not self.caches.stack.outers[0]._reads.commands >= 2:
-            await asyncio.sleep(0.01)
-        await self.plain.incr(f"asking:{key}")
-        got = await asyncio.gather(*asking)
-        await watching
-        return got
+        """So many tasks ask for a key at once, until the computation is held back, here or in another process."""
+        self.gate, begun = asyncio.Event(), asyncio.Event()
+        note_taken(self.caches.stack.outers[0], begun)
+        self.asking = asyncio.gather(*(self.get(key, self.gate, begun) for _ in range(count)))
+        await begun.wait()
 
     async def begin(self, key):
         """Ask, and hold the computation back if it comes to one; whether it has."""
@@ -80,7 +70,7 @@ class Process:
         return not self.asking.done()
 
     async def finish(self):
-        """Let the computation that was held back go on; its value."""
+        """Let the computation that was held back go on; what was asked for."""
         self.gate.set()
         value, self.asking = await self.asking, None
         await self.caches.stack.settle()

@@ -14,7 +14,7 @@ from pea.agents.orchestrator import Orchestrator
 
 pytest.importorskip("mcp", reason="pea[mcp] is not installed")
 
-from pea.mcp.link import ToolFailed
+from pea.mcp.link import Link, ToolFailed
 from pea.mcp.mounted import Mounted, mounted
 from pea.mcp.typed import input_struct
 from tests.ports import await_port, free_port
@@ -100,13 +100,14 @@ async def test_a_server_that_died_is_started_again(tmp_path):
         assert agent._link.attempts == 2
 
 
-async def test_tools_are_known_from_before(tmp_path, url):
+async def test_tools_are_known_from_before(tmp_path, url, monkeypatch):
     """The second start offers what the first one listed at once, though the server cannot be reached."""
     async with fleet(configured(tmp_path, url=url)):
         pass
+    monkeypatch.delattr(Link, "connected")  # an agent that waited for its server could not start
     async with fleet(configured(tmp_path, command=["/nonexistent/server"], connect="50ms")) as runtime:
+        monkeypatch.undo()
         assert "other.add" in runtime.directory.capabilities
-        assert runtime.started_s < 2
         with pytest.raises(PeaError, match="does not answer"):
             await asyncio.wait_for(runtime.dispatcher.call("other.add", {"a": 1}, deadline=float("inf")), 60)
 

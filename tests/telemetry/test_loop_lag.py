@@ -36,10 +36,16 @@ def test_a_look_at_an_overdue_beat_keeps_the_stack_once():
 
 async def test_a_blocking_call_is_caught_by_its_stack(caplog):
     """A callback that blocks the loop is named in status and log, with the function it is stuck in."""
-    measured = []
-    monitor = LoopMonitor(0.02, measured.append)
+    measured, beaten = [], asyncio.Event()
+
+    def on_lag(lag):
+        measured.append(lag)
+        beaten.set()
+
+    monitor = LoopMonitor(0.02, on_lag)
     monitor.start()
     await asyncio.sleep(0)
+    beaten.clear()
 
     def culprit_function():
         caught = threading.Event()
@@ -54,8 +60,7 @@ async def test_a_blocking_call_is_caught_by_its_stack(caplog):
 
     culprit_function()
     async with asyncio.timeout(30):
-        while not monitor.culprits:
-            await asyncio.sleep(0.001)
+        await beaten.wait()
     monitor.stop()
     assert any("culprit_function" in line for line in monitor.culprits[0].stack)
     assert monitor.stalls == 1

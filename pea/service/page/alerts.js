@@ -11,7 +11,7 @@ function causeRow(cause, errors) {
   if (cause.kind === "memory") return [cause.agent || "not accounted for", "", `+${bytes(cause.grown_bytes)}`, percent(cause.share)];
   if (cause.kind === "allocation") return [cause.where, "", bytes(cause.held_bytes), ""];
   if (cause.kind === "blocked") return [cause.where, "", milliseconds(1e3 * cause.blocked_s), ""];
-  const figure = (side) => (errors ? percent(side.error_ratio) : milliseconds(side.self_ms));
+  const figure = (side) => (!side.calls ? "–" : errors ? percent(side.error_ratio) : milliseconds(side.self_ms));
   const where = element("span", {}, element("b", { text: cause.who }), ` ${cause.place.operation} `, element("span", { class: "sign", text: cause.sign }));
   return [where, figure(cause.before), figure(cause.after), percent(cause.share)];
 }
@@ -19,7 +19,8 @@ function causeRow(cause, errors) {
 function causes(found) {
   const spans = found.some((cause) => cause.before);
   const errors = spans && found[0].after.error_ratio > found[0].before.error_ratio + 0.01;
-  const share = errors ? "of added failures" : spans ? "of added time" : "of growth";
+  const of = spans && found[0].compared === false ? "of all" : "of added";
+  const share = errors ? `${of} failures` : spans ? `${of} time` : "of growth";
   const what = errors ? "failing" : spans ? "own time" : "";
   const heads = ["Likely cause", spans ? `${what} before` : "", spans ? "now" : "size", share];
   const rows = found.slice(0, CAUSES).map((cause) => {
