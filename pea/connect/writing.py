@@ -28,7 +28,7 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 def search(mirror: Mirror, wanted: str) -> str:
-    """The address of the one fetched event of this UID or with this in its title; InputError when none or several are."""
+    """The address of the one fetched event of this UID or with this in its title; InputError if it is not just one."""
     needle = " ".join(wanted.casefold().split())
     by_title: dict[str, str] = {}
     for known in mirror.recall(caldav.Memory).calendars.values():
