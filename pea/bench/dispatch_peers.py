@@ -14,8 +14,6 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any
 
-logging.disable(logging.CRITICAL)
-
 Calls = Callable[[int], Awaitable[None]]
 Made = tuple[Calls, Calls]  # plain, traced
 
@@ -194,4 +192,5 @@ async def _serve(name: str) -> None:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)  # here, not above: who imports this module keeps its log
     asyncio.run(_serve(sys.argv[1]))
