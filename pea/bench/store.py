@@ -12,7 +12,7 @@ from pathlib import Path
 from pea.bench.figure import Figure
 from pea.bench.measure import Line, quantile
 from pea.config import Bytes, Seconds, StoreSettings
-from pea.store.search import Query
+from pea.store.search import BUDGET_S, Query
 from pea.store.spans import SpanStore
 from pea.telemetry.record import ERROR, Origin, SpanRecord
 
@@ -22,6 +22,8 @@ ROUNDS = 40  # searches of each kind
 RECORD_SPANS_PER_S = 2_000  # meanwhile
 AGENTS = ("orchestrator", "calendar", "communication", "documents", "travel", "finance", "legal", "research")
 SERVICES = tuple(Origin(name, {"service.name": name, "host.name": "bench"}, "pea") for name in ("pea", "shop", "bank"))
+APART = "two attributes that only different spans have"  # the one kind that must look at every trace
+CUT_S = BUDGET_S + 0.25
 START_NS = 1_700_000_000_000_000_000
 STEP_NS = 20_000_000  # between the starts of two traces
 
@@ -96,6 +98,40 @@ def queries(dice: random.Random, traces: int) -> Iterator[tuple[str, Query]]:
     )
     yield "attribute that is not indexed, nobody has it", Query(attributes={"plain.number": f"-{dice.random()}"})
     yield "200 traces", Query(service=service, limit=200)
+    yield from unusual(dice, service, middle)
+
+
+def unusual(dice: random.Random, service: str, middle: int) -> Iterator[tuple[str, Query]]:
+    """Searches that no single index answers, or that ask for much or for nothing."""
+    everything = {"gen_ai.agent.name": "travel", "plain.number": str(dice.randrange(1_000))}
+    yield (
+        "all criteria at once",
+        Query(
+            service=service,
+            operation="invoke_agent travel",
+            error=True,
+            shortest_ns=1_000_000,
+            longest_ns=10**12,
+            start_ns=START_NS,
+            end_ns=middle + 10**15,
+            attributes=everything,
+        ),
+    )
+    yield "attribute that every call has (not indexed)", Query(attributes={"pea.attempt": "1"})
+    yield "attribute that half the traces have (indexed)", Query(attributes={"gen_ai.agent.name": "travel"}, limit=200)
+    yield "operation of any service", Query(operation=f"task briefing.{dice.randrange(20)}")
+    yield "operation of any service, nobody has it", Query(operation=f"task nothing.{dice.random()}")
+    yield "before anything was stored", Query(service=service, end_ns=START_NS - 1)
+    yield "in the future", Query(service=service, start_ns=START_NS * 2)
+    yield (
+        "between two durations, nobody is",
+        Query(service=service, shortest_ns=700_000_000_000, longest_ns=700_000_000_001),
+    )
+    yield "successes of an operation", Query(service=service, operation="invoke_agent legal", error=False)
+    yield "spans of a kind that nobody has", Query(service=service, kind=5)
+    yield APART, Query(attributes={"gen_ai.agent.name": "travel", "pea.capability": "legal.verb0"})
+    yield "1 trace", Query(service=service, limit=1)
+    yield "1,500 traces", Query(service=service, limit=1_500)
 
 
 def store(spans: int = SPANS) -> list[Line | Figure]:
@@ -166,10 +202,17 @@ def _search(store: SpanStore, traces: int) -> list[Figure]:
     stop.set()
     recorder.join()
     figures = [
-        Figure(f"search: {what}", 1e3 * quantile(times, 0.95), "ms p95", len(times), 100.0, f"{counts[what]} found")
+        Figure(
+            f"search: {what}",
+            1e3 * quantile(times, 0.95),
+            "ms p95",
+            len(times),
+            1e3 * CUT_S if what == APART else 100.0,
+            f"{counts[what]} found" + (f"; ends after {BUDGET_S:g} s and says so" if what == APART else ""),
+        )
         for what, times in taken.items()
     ]
-    every = [one for times in taken.values() for one in times]
+    every = [one for what, times in taken.items() if what != APART for one in times]
     figures.append(Figure("search: all kinds together", 1e3 * quantile(every, 0.95), "ms p95", len(every), 100.0))
     figures.append(Figure("read a trace of ten spans", 1e3 * quantile(read, 0.95), "ms p95", len(read), 10.0))
     dropped = store.status().dropped

@@ -5,21 +5,20 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from pea.store.codec import split, unpack_origin
-from pea.store.database import ANY, OVERFLOW
-from pea.store.draft import FAILED, MAX_NAME, attribute_text, tag_hash
+from pea.store.draft import FAILED, attribute_text, tag_hash
 from pea.store.insert import decode_about
 from pea.store.marks import mark_of, may_have, may_have_sql, summary
+from pea.store.search_names import names_of
 from pea.store.sieve import times_with
 from pea.telemetry.record import ERROR, KINDS, STATUSES, Origin, SpanRecord, with_leaves
 
 MAX_LIMIT = 5_000
 MAX_ASKED = 8  # attributes that are asked of the sketches; the spans answer for the rest
-COUNTED = 5_000  # traces with an indexed attribute: beyond them it is common
+COUNTED = 2_000  # traces with an indexed attribute: beyond them it is common
 BUDGET_S = 1.0  # how long spans are looked at before the answer is what has been found so far
 _FAR_US = (1 << 63) - 1
 _PROGRESS_STEPS = 50_000  # of SQLite's machine between two looks at the clock: about a millisecond
@@ -90,17 +89,17 @@ def search(
 ) -> Found:
     """The newest traces that fit."""
     limit = min(max(query.limit, 0), MAX_LIMIT)
-    name, exact_name = _name(db, query)
-    if name is None or not limit:
+    names = names_of(db, query.service, query.operation, query.kind)
+    if not names.ids or not limit:
         return Found(())
     query = _plain(query)
-    look = not exact_name or _needs_spans(query)
+    look = not names.exact or _needs_spans(query)
     marks = [mark_of(attribute, value) for attribute, value in query.attributes.items() if attribute not in _OWN]
     until = clock() + budget_s
     found: list[TraceRow] = []
     db.set_progress_handler(lambda: clock() > until, _PROGRESS_STEPS)
     try:
-        for number, key in _candidates(db, query, name, indexed, None if look else limit, marks):
+        for number, key in _candidates(db, query, names.ids, indexed, None if look else limit, marks):
             if clock() > until:
                 return Found(tuple(found), complete=False)
             if look and not any(_fits(one, query) for one in with_leaves(_likely(db, origins, number, key, marks))):
@@ -145,18 +144,6 @@ def linked(db: sqlite3.Connection, trace_id: int, at_most: int = 200) -> list[in
     return [int.from_bytes(key) for key in list(seen)[1 : at_most + 1]]
 
 
-def _name(db: sqlite3.Connection, query: Query) -> tuple[int | None, bool]:
-    """The name whose entries are read, and whether it is the one asked for rather than one that includes it."""
-    service, operation = query.service[:MAX_NAME], query.operation[:MAX_NAME]
-    if not service:
-        return ANY, not operation
-    for wanted, exact in ((operation, len(query.operation) <= MAX_NAME), (OVERFLOW, False)):
-        row = db.execute("SELECT id FROM name WHERE service = ? AND operation = ?", (service, wanted)).fetchone()
-        if row is not None:
-            return row[0], exact
-    return None, True
-
-
 def _plain(query: Query) -> Query:
     """``error=true`` among the attributes is what the error flag says."""
     if query.error is None and query.attributes.get("error") == "true":
@@ -172,10 +159,16 @@ def _needs_spans(query: Query) -> bool:
 
 
 def _candidates(
-    db: sqlite3.Connection, query: Query, name: int, indexed: frozenset[str], limit: int | None, marks: Sequence[int]
+    db: sqlite3.Connection,
+    query: Query,
+    names: Sequence[int],
+    indexed: frozenset[str],
+    limit: int | None,
+    marks: Sequence[int],
 ) -> Iterator[tuple[int, bytes]]:
-    """Traces that may fit, newest first: row id and trace id."""
-    tags = _rarest_first(db, [tag_hash(key, value) for key, value in query.attributes.items() if key in indexed])
+    """Traces that may fit, newest first: row id and trace id. SQLite merges the names' entries as it walks them."""
+    tags, common = _rarest_first(db, query.attributes, indexed)
+    sifted = bool(marks) and (not tags or common)
     joins = "".join(
         f" JOIN tag t{n} ON t{n}.hash = ? AND t{n}.start_us = e.start_us AND t{n}.trace = e.trace"
         for n in range(1, len(tags))
@@ -187,32 +180,39 @@ def _candidates(
     assert FAILED == 1
     bits = summary(marks)
     conditions.append("e.flags & ? = ?")
-    if marks and not tags:
+    if sifted:
         likely = may_have_sql("c.marks", marks[:MAX_ASKED])
         conditions.append(f"EXISTS (SELECT 1 FROM chunk c WHERE c.trace = e.trace AND {likely})")  # noqa: S608  numbers only
     first = "t0" if tags else "e"
-    sql = (
-        f"SELECT e.trace FROM {source}.start_us BETWEEN ? AND ? AND {' AND '.join(conditions)}"  # noqa: S608  no input
-        f" ORDER BY {first}.start_us DESC, {first}.trace DESC LIMIT ?"
-    )
-    values: list[Any] = [name, *tags[1:], *tags[:1]]
+    where = f"{source}.start_us BETWEEN ? AND ? AND {' AND '.join(conditions)}"
+    one_name = f"SELECT {first}.start_us, {first}.trace FROM {where}"  # noqa: S608  no input
+    order = f"{first}.start_us DESC, {first}.trace DESC" if len(names) == 1 else "1 DESC, 2 DESC"
+    sql = f"{' UNION '.join([one_name] * len(names))} ORDER BY {order} LIMIT ?"
     times = [(_us(query.start_ns), _us(query.end_ns) or _FAR_US)]
-    if marks and not tags:
+    if sifted:
         times = times_with(db, marks, *times[0])
     for first_us, last_us in times:
-        about = (first_us, last_us, shortest_us, longest_us, bits, bits, -1 if limit is None else limit)
-        for (number,) in db.execute(sql, (*values, *about)):
+        about = (first_us, last_us, shortest_us, longest_us, bits, bits)
+        values = [value for name in names for value in (name, *tags[1:], *tags[:1], *about)]
+        for _, number in db.execute(sql, (*values, -1 if limit is None else limit)):
             key = db.execute("SELECT trace_id FROM trace WHERE id = ?", (number,)).fetchone()
             if key is not None:
                 yield number, key[0]
 
 
-def _rarest_first(db: sqlite3.Connection, tags: list[int]) -> list[int]:
-    """What few traces have is walked through, what many have is looked up for those."""
-    if len(tags) < 2:
-        return tags
+def _rarest_first(
+    db: sqlite3.Connection, attributes: Mapping[str, str], indexed: frozenset[str]
+) -> tuple[list[int], bool]:
+    """Tags of the indexed attributes: what few traces have is walked through, what many have is looked up for those.
+
+    And whether even the rarest of several attributes is common, so that the sketches are worth asking too.
+    """
+    tags = [tag_hash(key, value) for key, value in attributes.items() if key in indexed]
+    if not tags or len(attributes) < 2:
+        return tags, False
     count = "SELECT count(*) FROM (SELECT 1 FROM tag WHERE hash = ? LIMIT ?)"
-    return sorted(tags, key=lambda tag: int(db.execute(count, (tag, COUNTED)).fetchone()[0]))
+    counts = {tag: int(db.execute(count, (tag, COUNTED)).fetchone()[0]) for tag in tags}
+    return sorted(tags, key=counts.__getitem__), min(counts.values()) >= COUNTED
 
 
 def _us(time_ns: int) -> int:

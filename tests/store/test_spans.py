@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from pea.config import Bytes, Seconds, StoreSettings
 from pea.store import database, insert, writer
+from pea.store import search as search_module
 from pea.store import spans as spans_module
-from pea.store.search import Origins, Query, _fits, search
+from pea.store.search import Found, Origins, Query, _fits, search
 from pea.store.spans import SpanStore
-from pea.telemetry.record import ERROR, LinkTo, SpanRecord, with_leaves
+from pea.telemetry.record import ERROR, LinkTo, Origin, SpanRecord, with_leaves
 from tests.store.conftest import BANK, MS, SHOP, T0, span
 
 MakeStore = Callable[..., SpanStore]
@@ -114,10 +115,15 @@ queries = st.builds(
 
 
 @settings(max_examples=30, deadline=None)
-@given(batches=st.lists(st.lists(spans, max_size=12), max_size=3), asked=st.lists(queries, min_size=3, max_size=8))
-def test_a_search_finds_what_a_plain_scan_finds(batches: list[list[SpanRecord]], asked: list[Query]):
+@given(
+    batches=st.lists(st.lists(spans, max_size=12), max_size=3),
+    asked=st.lists(queries, min_size=3, max_size=8),
+    counted=st.sampled_from([1, search_module.COUNTED]),
+)
+def test_a_search_finds_what_a_plain_scan_finds(batches: list[list[SpanRecord]], asked: list[Query], counted: int):
     """For any spans in any batches, the indexes give what looking at every span gives, newest first."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search_module, "COUNTED", counted)  # from how many traces on an attribute is common
         store = SpanStore(Path(folder) / "spans.db", clock=lambda: T0 / 1e9)
         starts: dict[int, int] = {}
         every: list[SpanRecord] = []
@@ -218,6 +224,46 @@ def test_operations_beyond_the_bound_are_still_found(store: SpanStore, monkeypat
     assert len(store.operations("shop")) <= 6
     assert traces(store, service="shop", operation="user 29") == [29]
     assert traces(store, service="shop", operation="user 2") == [2]
+
+
+def test_names_beyond_every_bound_are_still_found(store: SpanStore, monkeypatch: pytest.MonkeyPatch):
+    """A service that found no name of its own is searched for among all that found none, with and without a service."""
+    monkeypatch.setattr(insert, "MAX_NAMES", 6)
+    origins = [Origin(f"service {number}") for number in range(9)]
+    put(store, *(span(number + 1, 1, name=f"do {number}", origin=origins[number]) for number in range(9)))
+    assert traces(store, service="service 8", operation="do 8") == [9]
+    assert traces(store, service="service 8") == traces(store, operation="do 8") == [9]
+    assert traces(store, operation="do 0") == [1]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"operation": "nothing"},
+        {"operation": "work", "kind": 4},
+        {"service": "shop", "kind": 4},
+        {"kind": 4},
+        {"service": "none"},
+    ],
+)
+def test_what_no_name_has_is_answered_without_a_look_at_any_span(
+    store: SpanStore, monkeypatch: pytest.MonkeyPatch, query: dict
+):
+    """An operation or a kind of span that nobody has costs the same, however much is stored."""
+    put(store, *(span(number, 1, kind=2) for number in range(1, 30)))
+    monkeypatch.setattr(search_module, "split", None)
+    assert store.search(Query(**query)) == Found(())
+
+
+def test_an_operation_of_many_services_is_found_in_all(store: SpanStore):
+    """Up to a few services their entries are merged, beyond that all traces are looked at: the same is found."""
+    origins = [Origin(f"service {number % 20}") for number in range(40)]
+    kinds = [2 if number % 2 else 3 for number in range(40)]
+    put(store, *(span(n + 1, 1, name=f"do {n % 20 // 18}", origin=origins[n], kind=kinds[n]) for n in range(40)))
+    assert traces(store, operation="do 0") == [n + 1 for n in reversed(range(40)) if n % 20 < 18][:20]
+    assert traces(store, operation="do 1") == [40, 39, 20, 19]
+    assert traces(store, operation="do 1", kind=2) == [40, 20]
+    assert traces(store, operation="do 1", limit=3) == [40, 39, 20]
 
 
 def test_the_oldest_go_when_the_bytes_are_used_up(make_store: MakeStore):
