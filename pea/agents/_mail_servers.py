@@ -54,7 +54,7 @@ class MailServers(OnServers):
     ) -> SentMail:
         """Send a mail, once a person has approved every word of it: ``pea tasks approve``. It is never sent twice."""
         own = await self.connectors(ctx)
-        from pea.connect import Uncertain, mails, smtp
+        from pea.connect import Uncertain, mails
         from pea.connect.outbox import Outbox
 
         name, settings = own.pick(account, "smtp")
@@ -64,8 +64,8 @@ class MailServers(OnServers):
         data = mails.compose(letter, key=approval.key, at=datetime.fromtimestamp(approval.asked, ctx.settings.zone))
         outbox = Outbox(Path(ctx.settings.state) / "connect" / "outbox.db")
         try:
-            again = await smtp.send(
-                name, settings, outbox, key=approval.key, message_id=message,
+            again = await own.smtp(name).send(
+                outbox, key=approval.key, message_id=message,
                 sender=letter.sender, recipients=letter.recipients, data=data,
             )  # fmt: skip
         except Uncertain:

@@ -17,6 +17,7 @@ from pea.connect.dav import Http
 from pea.connect.exchange import span
 from pea.connect.imap import Imap
 from pea.connect.mirror import Mirror, replace
+from pea.connect.smtp import Smtp
 from pea.connect.synced import Standing, Synced, moment, standing, standing_file
 from pea.errors import ConfigError, PeaError, did_you_mean
 from pea.telemetry import get_logger, names
@@ -36,6 +37,7 @@ class Connectors:
         self._wall = wall
         self._http: dict[str, Http] = {}
         self._imap: dict[str, Imap] = {}
+        self._smtp: dict[str, Smtp] = {}
         self._turns: dict[str, asyncio.Lock] = {}
 
     async def aclose(self) -> None:
@@ -44,8 +46,11 @@ class Connectors:
             await http.aclose()
         for mail in self._imap.values():
             await mail.aclose()
+        for sender in self._smtp.values():
+            await sender.aclose()
         self._http.clear()
         self._imap.clear()
+        self._smtp.clear()
 
     def pick(self, name: str, kind: str) -> tuple[str, Account]:
         """An account of a kind: the named one, or the only one there is. Raises ConfigError."""
@@ -70,6 +75,12 @@ class Connectors:
         if name not in self._imap:
             self._imap[name] = Imap(name, self.accounts[name])
         return self._imap[name]
+
+    def smtp(self, name: str) -> Smtp:
+        """The connections of an smtp account."""
+        if name not in self._smtp:
+            self._smtp[name] = Smtp(name, self.accounts[name])
+        return self._smtp[name]
 
     def mirror(self, name: str) -> Mirror:
         """An account's files and memory."""

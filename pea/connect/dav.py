@@ -15,7 +15,7 @@ import msgspec
 from pea.config.connectors import Account
 from pea.connect import accounts
 from pea.connect.exchange import exchange, reason
-from pea.connect.failures import Refused, Unreachable, untrusted, wrong_credentials
+from pea.connect.failures import Refused, Unreachable, insecure, wrong_credentials
 
 MAX_BODY_BYTES = 128 << 20
 CONNECTIONS, IDLE_S = 6, 30.0
@@ -107,11 +107,12 @@ class Http:
                 )
         except aiohttp.TooManyRedirects as error:
             raise Refused("the server redirects without end", where=place) from error
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-            raise untrusted(self.name, place, error.__cause__ or error.strerror) from error
-        except aiohttp.ClientConnectorError as error:
-            raise Unreachable(f"no connection: {reason(error.os_error)}", where=place) from error
         except (aiohttp.ClientError, OSError) as error:
+            refused = insecure(self.name, place, error)
+            if refused is not None:
+                raise refused from error
+            if isinstance(error, aiohttp.ClientConnectorError):
+                raise Unreachable(f"no connection: {reason(error.os_error)}", where=place) from error
             raise Unreachable(str(error) or type(error).__name__, where=place) from error
 
     def _opened(self) -> aiohttp.ClientSession:

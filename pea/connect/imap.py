@@ -18,7 +18,7 @@ import msgspec
 from pea.config.connectors import Account
 from pea.connect import accounts
 from pea.connect.exchange import exchange, reason
-from pea.connect.failures import Refused, Unreachable, untrusted, wrong_credentials
+from pea.connect.failures import Refused, Unreachable, insecure, no_starttls, wrong_credentials
 from pea.connect.mirror import Mirror, folder_name
 from pea.connect.synced import Tally
 from pea.errors import MissingExtra
@@ -92,8 +92,9 @@ class Imap:
             raise wrong_credentials(self.name, self.place) from error
         except (IMAPClientAbortError, ProtocolError, OSError, EOFError) as error:
             self._drop()
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise untrusted(self.name, self.place, error) from error
+            refused = insecure(self.name, self.place, error)
+            if refused is not None:
+                raise refused from error
             told = f"no connection: {reason(error)}" if isinstance(error, OSError) else str(error)
             raise Unreachable(told or type(error).__name__, where=self.place) from error
         except IMAPClientError as error:
@@ -137,6 +138,8 @@ class Imap:
         )
         self._client = client
         if account.tls == "starttls":
+            if not client.has_capability("STARTTLS"):
+                raise no_starttls(self.name, self.place)
             client.starttls(trust)
         if account.user:
             client.login(account.user, secret)

@@ -6,7 +6,6 @@ from pea.config import Settings
 from pea.connect import accounts, caldav
 from pea.connect.connectors import Connectors
 from pea.connect.imap import folder
-from pea.connect.smtp import greet
 
 
 async def probe(settings: Settings, name: str) -> str:
@@ -28,7 +27,7 @@ async def probe(settings: Settings, name: str) -> str:
                 )
                 return f"{where}: logged in" + (f"; there is no folder {', '.join(missing)}" if missing else "")
             case "smtp":
-                await greet(name, account)
+                await own.smtp(name).greet()
                 return f"{where}: takes mail"
             case "web":
                 answer = await own.http(name).request("GET", account.url, limit=int(account.max_item))

@@ -13,9 +13,10 @@ from pea.config import Settings, load
 from tests.connect.servers import PASSWORD, USER, Dovecot, Mailman, Radicale
 
 
-def _needs(program: str) -> None:
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed")
+def needs_dovecot() -> None:
+    """Skip where the Debian package is absent."""
+    if shutil.which("dovecot") is None:
+        pytest.skip("dovecot is not installed")
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def radicale(tmp_path: Path) -> Iterator[Radicale]:
 @pytest.fixture
 def dovecot() -> Iterator[Dovecot]:
     """An IMAP server with an empty inbox."""
-    _needs("dovecot")
+    needs_dovecot()
     server = Dovecot()
     yield server
     server.close()

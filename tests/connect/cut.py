@@ -14,6 +14,7 @@ class Cut:
         self._to, self.port = port, 0
         self.mute, self.muted = b"", asyncio.Event()
         self._server: asyncio.Server | None = None
+        self._relays: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
@@ -23,12 +24,24 @@ class Cut:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        for relay in self._relays:
+            relay.cancel()
+        if self._relays:
+            await asyncio.wait(self._relays)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         silent = asyncio.Event()
-        with suppress(OSError):
+        relay = asyncio.current_task()
+        assert relay is not None
+        self._relays.add(relay)
+        relay.add_done_callback(self._relays.discard)
+        with suppress(OSError, asyncio.CancelledError):
             there, back = await asyncio.open_connection("127.0.0.1", self._to)
-            await asyncio.gather(self._forth(reader, back, silent), self._back(there, writer, silent))
+            try:
+                await asyncio.gather(self._forth(reader, back, silent), self._back(there, writer, silent))
+            finally:
+                writer.close()
+                back.close()
 
     async def _forth(self, reader: asyncio.StreamReader, to: asyncio.StreamWriter, silent: asyncio.Event) -> None:
         with suppress(OSError):

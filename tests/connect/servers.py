@@ -8,6 +8,7 @@ import imaplib
 import os
 import pwd
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from base64 import b64encode
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from tests.connect.certificates import Shown
 from tests.ports import await_port, free_port
 
 USER, PASSWORD = "nora", "canary-7c1f-swordfish"
@@ -44,16 +46,20 @@ class Program:
 class Radicale:
     """A CalDAV server with one user, whose calendars are made with `make`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shown: Shown | None = None) -> None:
         folder.mkdir()
         port = free_port()
+        secure = "" if shown is None else f"ssl = True\ncertificate = {shown.certificate}\nkey = {shown.key}\n"
         (folder / "users").write_text(f"{USER}:{PASSWORD}\n")
         (folder / "config").write_text(
-            f"[server]\nhosts = 127.0.0.1:{port}\n[auth]\ntype = htpasswd\nhtpasswd_filename = {folder / 'users'}\n"
+            f"[server]\nhosts = 127.0.0.1:{port}\n{secure}[auth]\ntype = htpasswd\n"
+            f"htpasswd_filename = {folder / 'users'}\n"
             f"htpasswd_encryption = plain\ndelay = 0\n[storage]\nfilesystem_folder = {folder / 'store'}\n"
             "[logging]\nlevel = error\n"
         )
-        self.url = f"http://127.0.0.1:{port}/"
+        self.url = f"{'https' if secure else 'http'}://127.0.0.1:{port}/"
+        # What the test itself asks with trusts anything: whom PEA trusts is what is tested.
+        self._context = ssl._create_unverified_context() if secure else None
         self.program = Program(
             [sys.executable, "-m", "radicale", "--config", str(folder / "config")], port, folder / "log"
         )
@@ -78,7 +84,7 @@ class Radicale:
         if body.startswith("BEGIN:VCALENDAR"):
             request.add_header("Content-Type", "text/calendar; charset=utf-8")
         try:
-            with urllib.request.urlopen(request) as answer:
+            with urllib.request.urlopen(request, context=self._context) as answer:
                 return answer.status, answer.headers.get("ETag", ""), answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -89,9 +95,12 @@ class Radicale:
 
 
 class Dovecot:
-    """An IMAP server with one user; `box` is another program's connection to it."""
+    """An IMAP server with one user; `box` is another program's connection to it.
 
-    def __init__(self) -> None:
+    With a certificate it also offers STARTTLS, and TLS from the first byte on ``tls_port``.
+    """
+
+    def __init__(self, shown: Shown | None = None) -> None:
         # Paths of sockets are short, and its helpers, which are other users where it runs as root, must come by.
         self.folder = folder = Path(tempfile.mkdtemp(prefix="pea-dovecot-", dir="/tmp"))
         folder.chmod(0o755)
@@ -99,7 +108,8 @@ class Dovecot:
         for name in ("run", "state", "mail"):
             (folder / name).mkdir()
         shutil.chown(folder / "mail", owner.pw_uid, owner.pw_gid)
-        self.port = free_port()
+        self.port, self.tls_port = free_port(), free_port() if shown else 0
+        secure = f"ssl = yes\nssl_cert = <{shown.certificate}\nssl_key = <{shown.key}" if shown else "ssl = no"
         me, group = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
         own = f"default_internal_user = {me}\ndefault_login_user = {me}\ndefault_internal_group = {group}\n"
         (folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}:{owner.pw_uid}:{owner.pw_gid}::{folder}::\n")
@@ -113,7 +123,7 @@ log_path = {folder}/log
 {own if os.getuid() else ""}
 first_valid_uid = 0
 first_valid_gid = 0
-ssl = no
+{secure}
 disable_plaintext_auth = no
 mail_location = maildir:{folder}/mail
 passdb {{
@@ -141,7 +151,8 @@ service imap-login {{
     port = {self.port}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {self.tls_port}
+    ssl = {"yes" if shown else "no"}
   }}
 }}
 service anvil {{
@@ -185,18 +196,26 @@ class Mailman:
     """An SMTP server (aiosmtpd) in a process of its own that keeps each mail it takes as a file.
 
     What it does is told by files in its folder: ``refuse`` refuses recipients, ``hold`` has it take the mail and never
-    say so.
+    say so, ``once`` has it take one mail on each connection. With a certificate it wants one user, and TLS: from the
+    first byte (``tls``) or by ``starttls``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shown: Shown | None = None, tls: str = "tls") -> None:
         folder.mkdir()
         self.folder, self.port = folder, free_port()
         command = [sys.executable, str(Path(__file__).with_name("mailman.py")), str(self.port), str(folder)]
+        if shown is not None:
+            command += [tls, str(shown.certificate), str(shown.key), USER, PASSWORD]
         self.program = Program(command, self.port, folder / "log")
         self.program.start()
 
     def mails(self) -> list[bytes]:
         return [path.read_bytes() for path in sorted(self.folder.glob("*.eml"))]
+
+    def connections(self) -> list[str]:
+        """``opened`` and ``closed``, as it happened."""
+        log = self.folder / "connections"
+        return [word for word in log.read_text().split() if word] if log.exists() else []
 
     def close(self) -> None:
         self.program.stop()
