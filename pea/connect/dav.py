@@ -91,7 +91,9 @@ class Http:
             self.name, self.account, method, lambda: self._once(method, url, body, headers or {}, limit)
         )
 
-    async def _once(self, method: str, url: str, body: bytes, headers: Mapping[str, str], limit: int) -> Answer:
+    async def _once(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], limit: int, *, kept: bool = True
+    ) -> Answer:
         place = accounts.place(self.name, self.account)
         try:
             async with self._opened().request(
@@ -113,6 +115,9 @@ class Http:
                 raise refused from error
             if isinstance(error, aiohttp.ClientConnectorError):
                 raise Unreachable(f"no connection: {reason(error.os_error)}", where=place) from error
+            if kept and isinstance(error, aiohttp.ClientOSError | aiohttp.ServerDisconnectedError):
+                # A kept connection had died: of no account. All that is written is written under a condition.
+                return await self._once(method, url, body, headers, limit, kept=False)
             raise Unreachable(str(error) or type(error).__name__, where=place) from error
 
     def _opened(self) -> aiohttp.ClientSession:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pea.config import Settings, load
-from tests.connect.servers import PASSWORD, USER, Dovecot, Mailman, Radicale
+from tests.connect.servers import PASSWORD, USER, Dav, Dovecot, Mailman, Radicale, Xandikos
 
 
 def needs_dovecot() -> None:
@@ -23,6 +23,14 @@ def needs_dovecot() -> None:
 def radicale(tmp_path: Path) -> Iterator[Radicale]:
     """A CalDAV server without calendars."""
     server = Radicale(tmp_path / "radicale")
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=[Radicale, Xandikos], ids=["radicale", "xandikos"])
+def dav(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dav]:
+    """A CalDAV server without calendars; the test runs once on each of two programs."""
+    server = request.param(tmp_path / "dav")
     yield server
     server.close()
 
@@ -72,11 +80,11 @@ class Office:
         }
         return load(environ={}, overrides=own | {name.replace("__", "."): value for name, value in more.items()})
 
-    def on(self, server: Radicale | Dovecot | Mailman, **more: Any) -> Office:
+    def on(self, server: Dav | Dovecot | Mailman, **more: Any) -> Office:
         """With an account on a server."""
         secret = {"user": USER, "password": "env:NORA_SECRET"}
         match server:
-            case Radicale():
+            case Dav():
                 self.accounts["work"] = {"kind": "caldav", "url": server.url, **secret, **more}
             case Dovecot():
                 own = {"kind": "imap", "host": "127.0.0.1", "port": server.port, "tls": "none"}

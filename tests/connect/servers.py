@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from pathlib import Path
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from tests.connect.certificates import Shown
@@ -43,8 +44,53 @@ class Program:
             self.process = None
 
 
-class Radicale:
+class Dav:
     """A CalDAV server with one user, whose calendars are made with `make`."""
+
+    url: str
+    home: str  # where the user's calendars are
+    program: Program
+    context: ssl.SSLContext | None = None
+
+    def make(self, calendar: str, name: str) -> str:
+        body = (
+            '<?xml version="1.0"?><C:mkcalendar xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><set><prop>'
+            f"<displayname>{escape(name)}</displayname></prop></set></C:mkcalendar>"
+        )
+        status, _, told = self.send("MKCALENDAR", f"{self.home}{calendar}/", body)
+        assert status == 201, (status, told)
+        return f"{self.home}{calendar}/"
+
+    def send(self, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str, str]:
+        """A request as another program of the user sends it: status, ETag, body."""
+        own = {name.replace("_", "-"): value for name, value in headers.items()}
+        token = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        request = urllib.request.Request(
+            self.url + path, body.encode() or None, {"Authorization": f"Basic {token}", **own}, method=method
+        )
+        kind = "text/calendar" if body.startswith("BEGIN:VCALENDAR") else "application/xml"
+        request.add_header("Content-Type", f"{kind}; charset=utf-8")
+        try:
+            with urllib.request.urlopen(request, context=self.context) as answer:
+                return answer.status, answer.headers.get("ETag", ""), answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, "", error.read().decode()
+
+    def events(self, path: str) -> dict[str, tuple[int, str, str]]:
+        """A calendar's events as they are: what `send` has of each."""
+        listed = ET.fromstring(self.send("PROPFIND", path, Depth="1")[2])
+        hrefs = [one.text or "" for one in listed.iterfind("{DAV:}response/{DAV:}href")]
+        return {href: self.send("GET", href.lstrip("/")) for href in hrefs if not href.endswith("/")}
+
+    def close(self) -> None:
+        self.program.stop()
+
+
+class Radicale(Dav):
+    """Asks for a password; over https with a certificate."""
+
+    home = f"{USER}/"
 
     def __init__(self, folder: Path, shown: Shown | None = None) -> None:
         folder.mkdir()
@@ -59,39 +105,27 @@ class Radicale:
         )
         self.url = f"{'https' if secure else 'http'}://127.0.0.1:{port}/"
         # What the test itself asks with trusts anything: whom PEA trusts is what is tested.
-        self._context = ssl._create_unverified_context() if secure else None
+        self.context = ssl._create_unverified_context() if secure else None
         self.program = Program(
             [sys.executable, "-m", "radicale", "--config", str(folder / "config")], port, folder / "log"
         )
         self.program.start()
         self.send("PROPFIND", f"{USER}/")  # the first request makes the user's collection
 
-    def make(self, calendar: str, name: str) -> str:
-        body = (
-            '<?xml version="1.0"?><C:mkcalendar xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><set><prop>'
-            f"<displayname>{escape(name)}</displayname></prop></set></C:mkcalendar>"
-        )
-        self.send("MKCALENDAR", f"{USER}/{calendar}/", body)
-        return f"{USER}/{calendar}/"
 
-    def send(self, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str, str]:
-        """A request as another program of the user sends it: status, ETag, body."""
-        own = {name.replace("_", "-"): value for name, value in headers.items()}
-        token = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        request = urllib.request.Request(
-            self.url + path, body.encode() or None, {"Authorization": f"Basic {token}", **own}, method=method
-        )
-        if body.startswith("BEGIN:VCALENDAR"):
-            request.add_header("Content-Type", "text/calendar; charset=utf-8")
-        try:
-            with urllib.request.urlopen(request, context=self._context) as answer:
-                return answer.status, answer.headers.get("ETag", ""), answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, "", error.read().decode()
+class Xandikos(Dav):
+    """Keeps calendars in Git; wants no password on a loopback port."""
 
-    def close(self) -> None:
-        self.program.stop()
+    home = "user/calendars/"
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}/"
+        command = [sys.executable, "-m", "xandikos", "serve", "--no-detect-systemd", "--autocreate"]
+        command += ["-d", str(folder / "store"), "--state-dir", str(folder), "-l", "127.0.0.1", "-p", str(port)]
+        self.program = Program([*command, "--current-user-principal", "/user/"], port, folder / "log")
+        self.program.start()
 
 
 class Dovecot:

@@ -11,7 +11,7 @@ from pea.agents.documents import Documents
 from pea.agents.orchestrator import Orchestrator
 from pea.agents.travel import Travel
 from tests.connect.conftest import Office, event, mail
-from tests.connect.servers import Dovecot, Radicale
+from tests.connect.servers import Dav, Dovecot
 
 pytestmark = pytest.mark.service
 REVIEW = event("review", "Quarterly review", "20260512T100000Z", "20260512T110000Z")
@@ -28,14 +28,14 @@ def of(keys: set[str], *agents: str) -> set[str]:
     return {key for key in keys if key.partition(":")[0] in agents}
 
 
-async def test_a_change_of_one_event(office: Office, radicale: Radicale, dovecot: Dovecot) -> None:
+async def test_a_change_of_one_event(office: Office, dav: Dav, dovecot: Dovecot) -> None:
     """After the sync the entries of calendar and travel are gone, all others are there, and the new hour is told."""
-    path = radicale.make("work", "Work")
-    radicale.send("PUT", f"{path}review.ics", REVIEW)
+    path = dav.make("work", "Work")
+    dav.send("PUT", f"{path}review.ics", REVIEW)
     dovecot.deliver(mail(1))
     (office.workspace / "documents").mkdir()
     (office.workspace / "documents" / "review.md").write_text("# Quarterly review\n\nThe notice period is 30 days.\n")
-    settings = office.on(radicale).on(dovecot).settings()
+    settings = office.on(dav).on(dovecot).settings()
     agents = [Calendar(), Communication(), Travel(), Documents(), Orchestrator()]
     async with Runtime(settings, agents=agents) as runtime:
         for capability in ("calendar.sync", "communication.sync"):
@@ -54,7 +54,7 @@ async def test_a_change_of_one_event(office: Office, radicale: Radicale, dovecot
         nothing = await runtime.call("calendar.sync")
         assert (nothing.events, kept(runtime)) == ((), warm)
 
-        radicale.send("PUT", f"{path}review.ics", REVIEW.replace("T10", "T13").replace("T11", "T14"))
+        dav.send("PUT", f"{path}review.ics", REVIEW.replace("T10", "T13").replace("T11", "T14"))
         report = await runtime.call("calendar.sync")
         assert report.events == ("calendar-update",)
         assert warm - kept(runtime) == of(warm, "calendar", "travel")
@@ -71,22 +71,22 @@ async def test_a_change_of_one_event(office: Office, radicale: Radicale, dovecot
         assert "Budget" in (await runtime.call("briefing.morning")).text
 
 
-async def test_offline_it_says_so(office: Office, radicale: Radicale, dovecot: Dovecot) -> None:
+async def test_offline_it_says_so(office: Office, dav: Dav, dovecot: Dovecot) -> None:
     """Agenda, triage and briefing serve the last good copy, and say from when it is until the server answers again."""
-    radicale.send("PUT", f"{radicale.make('work', 'Work')}review.ics", REVIEW)
+    dav.send("PUT", f"{dav.make('work', 'Work')}review.ics", REVIEW)
     dovecot.deliver(mail(1))
-    settings = office.on(radicale, retries=0).on(dovecot, retries=0).settings()
+    settings = office.on(dav, retries=0).on(dovecot, retries=0).settings()
     async with Runtime(settings, agents=[Calendar(), Communication(), Travel(), Orchestrator()]) as runtime:
         for capability in ("calendar.sync", "communication.sync"):
             await runtime.call(capability)
         assert "what is shown is from" not in (await runtime.call("briefing.morning")).text
-        radicale.program.stop()
+        dav.program.stop()
         report = await runtime.call("calendar.sync")
         assert report.accounts[0].problem == "no connection: Connection refused"
         for capability in ("calendar.agenda", "briefing.morning"):
             text = (await runtime.call(capability)).text
             assert "Quarterly review" in text
             assert "work: no connection: Connection refused; what is shown is from" in text.replace("  ", " "), text
-        radicale.program.start()
+        dav.program.start()
         await runtime.call("calendar.sync")
         assert "what is shown is from" not in (await runtime.call("briefing.morning")).text

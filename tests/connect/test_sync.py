@@ -8,7 +8,7 @@ import pytest
 
 from pea.connect import Connectors, Synced
 from tests.connect.conftest import Office, event, mail
-from tests.connect.servers import Dovecot, Radicale
+from tests.connect.servers import Dav, Dovecot, Radicale
 
 pytestmark = pytest.mark.service
 REVIEW = event("review", "Review", "20260512T100000Z", "20260512T110000Z")
@@ -28,12 +28,12 @@ def counts(synced: Synced) -> tuple[int, int, int, int]:
     return synced.items, synced.added, synced.changed, synced.removed
 
 
-async def test_calendars_follow_the_server(office: Office, radicale: Radicale) -> None:
+async def test_calendars_follow_the_server(office: Office, dav: Dav) -> None:
     """Events of every calendar become files, with its name; changed ones are fetched again, deletions follow."""
-    work, home = radicale.make("work", "Work; & more"), radicale.make("home", "../Zuhause ☕")
-    radicale.send("PUT", f"{work}review.ics", REVIEW)
-    radicale.send("PUT", f"{home}a%20b%25.ics", event("b", "Dinner", "20260512T180000Z", "20260512T190000Z"))
-    office.on(radicale)
+    work, home = dav.make("work", "Work; & more"), dav.make("home", "../Zuhause ☕")
+    dav.send("PUT", f"{work}review.ics", REVIEW)
+    dav.send("PUT", f"{home}a%20b%25.ics", event("b", "Dinner", "20260512T180000Z", "20260512T190000Z"))
+    office.on(dav)
     (first,) = await sync(office)
     assert counts(first) == (2, 2, 0, 0)
     assert first.events == ("meeting-created",)
@@ -43,22 +43,22 @@ async def test_calendars_follow_the_server(office: Office, radicale: Radicale) -
     assert {name.partition("/")[0][:8] for name in files} == {"Work-mor", "Zuhause-"}
     (same,) = await sync(office)
     assert (counts(same), same.events) == ((2, 0, 0, 0), ())
-    radicale.send("PUT", f"{work}review.ics", REVIEW.replace("T10", "T13").replace("T11", "T14"))
+    dav.send("PUT", f"{work}review.ics", REVIEW.replace("T10", "T13").replace("T11", "T14"))
     (changed,) = await sync(office)
     assert (counts(changed), changed.events) == ((2, 0, 1, 0), ("calendar-update",))
     assert any(b"T130000Z" in data for data in office.files("calendars/work").values())
-    radicale.send("DELETE", f"{work}review.ics")
-    radicale.send("DELETE", home)
+    dav.send("DELETE", f"{work}review.ics")
+    dav.send("DELETE", home)
     (gone,) = await sync(office)
     assert (counts(gone), gone.events) == ((0, 0, 0, 2), ("meeting-cancelled",))
     assert office.files("calendars/work") == {}
 
 
-async def test_what_was_damaged_is_fetched_again(office: Office, radicale: Radicale, dovecot: Dovecot) -> None:
+async def test_what_was_damaged_is_fetched_again(office: Office, dav: Dav, dovecot: Dovecot) -> None:
     """A file that was deleted, cut off or left over is as the server has it after the next sync; others' files stay."""
-    radicale.send("PUT", f"{radicale.make('work', 'Work')}review.ics", REVIEW)
+    dav.send("PUT", f"{dav.make('work', 'Work')}review.ics", REVIEW)
     dovecot.deliver(mail(1))
-    await sync(office.on(radicale).on(dovecot))
+    await sync(office.on(dav).on(dovecot))
     before = office.files(".")
     event_file, mail_file = (next(name for name in before if name.startswith(kind)) for kind in ("cal", "mail"))
     (office.workspace / event_file).write_bytes(b"")
@@ -112,25 +112,25 @@ async def test_a_folder_made_anew(office: Office, dovecot: Dovecot) -> None:
     box.logout()
 
 
-async def test_what_is_too_large_is_named(office: Office, radicale: Radicale, dovecot: Dovecot) -> None:
+async def test_what_is_too_large_is_named(office: Office, dav: Dav, dovecot: Dovecot) -> None:
     """A mail or event above the limit is left out, said so, and not asked for at every sync."""
     long = event("long", "Long", "20260512T100000Z", "20260512T110000Z", "DESCRIPTION:" + "x" * 9_000)
-    radicale.send("PUT", f"{radicale.make('work', 'Work')}long.ics", long)
+    dav.send("PUT", f"{dav.make('work', 'Work')}long.ics", long)
     dovecot.deliver(mail(1, body="x" * 9_000))
     dovecot.deliver(mail(2))
-    first = await sync(office.on(radicale, max_item="4KiB").on(dovecot, max_item="4KiB"))
+    first = await sync(office.on(dav, max_item="4KiB").on(dovecot, max_item="4KiB"))
     assert [len(one.notes) for one in first] == [1, 1]
     assert sum(len(data) for data in office.files(".").values()) < 2_000
     assert [one.changes for one in await sync(office)] == [0, 0]
 
 
-async def test_offline_the_last_good_copy_stays(office: Office, radicale: Radicale, dovecot: Dovecot) -> None:
+async def test_offline_the_last_good_copy_stays(office: Office, dav: Dav, dovecot: Dovecot) -> None:
     """A server that does not answer costs nothing that was fetched; it is said why, and from when the copy is."""
-    radicale.send("PUT", f"{radicale.make('work', 'Work')}review.ics", REVIEW)
+    dav.send("PUT", f"{dav.make('work', 'Work')}review.ics", REVIEW)
     dovecot.deliver(mail(1))
-    good = await sync(office.on(radicale, retries=1).on(dovecot, retries=0))
+    good = await sync(office.on(dav, retries=1).on(dovecot, retries=0))
     before = office.files(".")
-    radicale.program.stop()
+    dav.program.stop()
     dovecot.program.stop()
     for one, was in zip(await sync(office), good, strict=True):
         assert "refused" in (one.problem or "")
@@ -139,7 +139,7 @@ async def test_offline_the_last_good_copy_stays(office: Office, radicale: Radica
         assert one.last_good == was.last_good
         assert "what is shown is from" in one.text(office.settings().zone)
     assert office.files(".") == before
-    radicale.program.start()
+    dav.program.start()
     dovecot.program.start()
     assert [counts(one) for one in await sync(office)] == [(1, 0, 0, 0), (1, 0, 0, 0)]
 
