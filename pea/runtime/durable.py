@@ -123,8 +123,9 @@ class Durable:
         """
         if active.steps is None:
             active.steps = self._log(task)
-        written = self.journal.append(Changed(task))
-        if active.restored or not self._scheduler.resumable(task.capability):
+        first = active.restored or not self._scheduler.resumable(task.capability)
+        written = self.journal.append(Changed(task), urgent=first)
+        if first:
             written.add_done_callback(lambda _: launch())
         else:
             launch()

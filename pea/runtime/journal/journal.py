@@ -20,6 +20,7 @@ from pea.runtime.journal.writer import Bounds, Item, Writer, WriterStatus
 from pea.runtime.task import Task
 
 CLOSE_TIMEOUT_S = 10.0
+LINGER_S = 0.005  # what nobody waits for waits so long for something to be written with
 OPEN_PATIENCE_S = 2.0  # how long a start waits for a file that is slow; it is opened later then
 
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class Journal:
         self._remembered = remembered
         self._reader: Tables | None = None
         self._read_from = 0
+        self._nudging: asyncio.TimerHandle | None = None
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="pea-journal-read")
         self._writer = Writer(
             lambda: JournalFile(folder),
@@ -92,18 +94,25 @@ class Journal:
         await self._loop.run_in_executor(self._reading, tried.wait, OPEN_PATIENCE_S)
         await asyncio.sleep(0)  # what the writer's thread found out is told on the loop
 
-    def append(self, *entries: Entry, must: bool = True) -> asyncio.Future[None]:
+    def append(self, *entries: Entry, must: bool = True, urgent: bool = True) -> asyncio.Future[None]:
         """Have entries written; done when they are on the disk.
 
-        Those that ``must`` be written are tried until that succeeds; others fail with JournalUnavailable when they
-        cannot be written now. Raises JournalUnavailable when it is closed or, for others, when too much waits.
+        Those that are not ``urgent`` go along with the next that are, if such come within 5 ms. Those that ``must`` be
+        written are tried until that succeeds; others fail with JournalUnavailable when they cannot be written now.
+        Raises JournalUnavailable when it is closed or, for others, when too much waits.
         """
         size = sum(entry.size_bytes for entry in entries)
         if not must and self._writer.pending_bytes + size > self.settings.waiting:
             raise JournalUnavailable("too much waits to be written", where="journal", fix="try again in a second")
         future: asyncio.Future[None] = self._loop.create_future()
-        self._writer.put(Item(entries, must, future, size))
+        self._writer.put(Item(entries, must, future, size, urgent))
+        if not urgent and self._nudging is None:
+            self._nudging = self._loop.call_later(LINGER_S, self._nudge)
         return future
+
+    def _nudge(self) -> None:
+        self._nudging = None
+        self._writer.nudge()
 
     async def steps(self, task: str) -> list[Step]:
         """What is known of a task's steps."""
@@ -123,6 +132,8 @@ class Journal:
 
     async def close(self) -> None:
         """Write what waits, and let go of the file."""
+        if self._nudging is not None:
+            self._nudging.cancel()
         await self._loop.run_in_executor(self._reading, self._writer.close, CLOSE_TIMEOUT_S)
         self._reading.shutdown(wait=True, cancel_futures=True)
         if self._reader is not None:

@@ -4,9 +4,10 @@ A key is made of the steps above, the capability, its input and how many the sam
 side come in any order and get the same keys in the next run: two of them are only numbered when their inputs are equal,
 and then it does not matter which is which.
 
-What is written is what a restart needs. An idempotent call is written when it has ended, and nobody waits for that:
-should the line be lost, it is run again. Any other is written before it begins, and waited for, because afterwards
-nobody could tell whether it had an effect. Since the journal keeps the order, whatever went before is on the disk then.
+What is written is what a restart needs. An idempotent call is written when it has ended, some milliseconds later, and
+nobody waits for that: should the line be lost, it is run again. Any other is written before it begins, and waited for,
+because afterwards nobody could tell whether it had an effect. Since the journal keeps the order, whatever went before
+is on the disk then.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Log:
         if idempotent and (state is StepState.TOO_LARGE or len(self.known) >= MOST_STEPS):
             return
         step = Step(task=self.task, key=key, capability=capability.name, state=state, at=time.time(), data=data)
-        self._journal.append(step)
+        self._journal.append(step, urgent=not idempotent)
         if not idempotent or self._held + len(data) <= HELD_BYTES:
             self._held += len(data)
             self.known[key] = step

@@ -1,7 +1,8 @@
 """The journal's one writer: a thread that turns all that waits into one transaction, and so into one fsync.
 
-There is no timer: it commits whenever it is free and something waits, so one task alone waits for one fsync, and a
-thousand share a few. What was promised before must be written: it is tried until it succeeds.
+It commits whenever it is free and something waits, so one task alone waits for one fsync, and a thousand share a few.
+What nobody waits for goes along with the next that somebody does, so that it is in nobody's way; `nudge` has it written
+when no such comes. What was promised before must be written: it is tried until it succeeds.
 """
 
 from __future__ import annotations
@@ -33,13 +34,15 @@ log = get_logger("pea.runtime")
 class Item(msgspec.Struct, eq=False):
     """Entries that are written together, for whom ``done`` is the sign.
 
-    ``must``: they belong to what was promised, and are tried again until they are written.
+    ``must``: they belong to what was promised, and are tried again until they are written. Those that are not
+    ``urgent`` wait for others, or for a nudge.
     """
 
     entries: Sequence[Entry]
     must: bool
     done: asyncio.Future[None]
     size_bytes: int
+    urgent: bool = True
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -86,6 +89,7 @@ class Writer:
         self._file: JournalFile | None = None
         self._tables: Tables | None = None
         self._queue: deque[Item] = deque()
+        self._due = False  # something in the queue is to be written now
         self._owed: list[Item] = []
         self._condition = threading.Condition()
         self._closing = False
@@ -104,6 +108,14 @@ class Writer:
                 raise JournalUnavailable("the journal is closed", where="journal")
             self._queue.append(item)
             self.pending_bytes += item.size_bytes
+            if item.urgent:
+                self._due = True
+                self._condition.notify()
+
+    def nudge(self) -> None:
+        """Have written what waits, urgent or not."""
+        with self._condition:
+            self._due = True
             self._condition.notify()
 
     def close(self, timeout_s: float) -> bool:
@@ -139,12 +151,13 @@ class Writer:
             if pause and not self._closing:
                 self._condition.wait_for(lambda: self._closing or self._hopeful(), pause)
             elif self._tables is not None:
-                self._condition.wait_for(lambda: self._closing or self._queue or self._owed, TRIM_EVERY_S)
+                self._condition.wait_for(lambda: self._closing or self._due or self._owed, TRIM_EVERY_S)
             batch, size = self._owed, sum(item.size_bytes for item in self._owed)
             self._owed = []
             while self._queue and len(batch) < BATCH_ITEMS and size < BATCH_BYTES:
                 batch.append(item := self._queue.popleft())
                 size += item.size_bytes
+            self._due = bool(self._queue)
             return batch, self._closing
 
     def _hopeful(self) -> bool:

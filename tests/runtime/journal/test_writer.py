@@ -69,6 +69,28 @@ async def test_many_share_a_commit(tmp_path: Path) -> None:
         assert [one.task.id for one in journal.opened.result().open] == [task(number).id for number in range(500)]
 
 
+async def test_what_is_not_urgent_goes_along_with_what_is(tmp_path: Path) -> None:
+    """What nobody waits for costs no commit of its own, and keeps its place in the order."""
+    async with opened(tmp_path) as journal:
+        await journal.append(Accepted(task(1), 1))
+        before = journal.status.commits
+        running, end = ended(task(1))
+        begun = journal.append(running, urgent=False)
+        await journal.append(end)
+        assert begun.done()
+        assert journal.status.commits == before + 1
+
+
+async def test_what_is_not_urgent_is_written_without_anything_else(tmp_path: Path) -> None:
+    """Nothing urgent comes: it is written all the same, and at the latest when the journal is closed."""
+    async with opened(tmp_path) as journal:
+        await journal.append(Accepted(task(1), 1), urgent=False)
+        last = journal.append(Accepted(task(2), 1), urgent=False)
+    await last
+    async with opened(tmp_path) as journal:
+        assert [one.task.id for one in journal.opened.result().open] == [task(1).id, task(2).id]
+
+
 async def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     """Input, result, idempotency key, life and the first span come back as they were."""
     one = task(1, idempotency_key="k", trace_id="ab" * 16)
