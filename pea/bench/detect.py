@@ -25,16 +25,13 @@ from pea.bench.measure import Line
 from pea.service.alerts_detector import shipped_path
 from pea.telemetry.record import SpanRecord
 from pea.watch.alert import Alert, State
-from pea.watch.investigate import grown
+from pea.watch.investigate import TRACES, grown, likely
 from pea.watch.rehearse import EPOCH_S, Event, Stage
 from pea.watch.rule import RuleSet
 from pea.watch.rule_file import parse_rules
 
 SEEDS = 25  # of each kind: 200 scenarios in all
 DAYS = 5  # of each look-alike: 30 in all
-WINDOW_S = 300.0
-LEAD_S = 30.0
-TRACES = 150
 PEER_SEEDS, NAIVE_DAYS, PEER_DAYS, PEER_HOURS = 5, 1, 2, 4
 PROCESSES = 2
 CPU_S = 600.0
@@ -224,18 +221,13 @@ def _rank(given: Fault, alert: Alert, stage: Stage, past: _Past, at_s: float) ->
     if given.traffic is None:
         causes, _ = grown(stage.samples, 1_800.0, EPOCH_S + at_s)
         return _place_of(given, causes)
-    from pea.watch.breach import breaching
-    from pea.watch.cause import rank_causes
-    from pea.watch.cause_columns import columns
-
     agent = alert.labels.get("agent", "")
-    began_s = alert.since_s - EPOCH_S - LEAD_S
-    last_s = began_s - WINDOW_S / 2
-    before = [past.between(last_s - (n + 1) * WINDOW_S, last_s - n * WINDOW_S, agent) for n in range(4)]
     rule = next(rule for rule in stage.watcher.rules.rules if rule.name == alert.rule)
-    breach = columns(breaching(past.between(began_s, at_s, agent), alert, rule))
-    kind = "errors" if "error" in given.rule else "latency"
-    ranked = rank_causes([columns(one) for one in before], breach, kind)  # type: ignore[arg-type]
+
+    def traces(start_s: float, end_s: float) -> list[list[SpanRecord]]:
+        return past.between(start_s - EPOCH_S, end_s - EPOCH_S, agent)
+
+    ranked = likely(traces, alert, rule, "errors" if "error" in given.rule else "latency", EPOCH_S + at_s)
     return _place_of(given, [msgspec.to_builtins(one) for one in ranked])
 
 

@@ -20,6 +20,7 @@ from pea.watch.cause_time import added_shares, time_evidence
 
 MAX_CAUSES = 10
 EXEMPLARS = 5
+SLIGHT = 0.01  # of all time, or of all failures, where there is no past
 
 Kind: TypeAlias = Literal["latency", "errors"]
 
@@ -113,11 +114,13 @@ def rank_measured(windows: Sequence[Measured], breach: Measured, kind: Kind, *, 
 def _without_before(breach: Measured, kind: Kind, limit: int) -> list[Cause]:
     """Nothing to compare with: starts of agents and the like at most, which say nothing of this work."""
     shares = (error_shares if kind == "errors" else added_shares)(breach.profile, pooled(()))
-    sign = Sign.FAILS if kind == "errors" else Sign.HOLDS
     parts = _by_owner(shares)
-    causes = []
+    causes: list[Cause] = []
     for owner in sorted(parts, key=lambda owner: (-parts[owner], owner))[:limit]:
+        if causes and parts[owner] < SLIGHT:
+            break
         edge = max((one for one in shares if one.blamed == owner), key=lambda one: shares[one])
+        sign = Sign.FAILS if kind == "errors" else Sign.TAKES if causes else Sign.HOLDS
         evidence = Evidence(owner, edge, parts[owner], sign)
         cause = _cause(evidence, parts[owner], parts[owner], [], breach, kind)
         causes.append(msgspec.structs.replace(cause, compared=False))

@@ -25,7 +25,8 @@ class Sign(Enum):
     CALLS_LESS = "calls less of everything that it calls"
     CALLS_MORE = "calls more of everything that it calls"
     FAILS = "fails by itself"
-    HOLDS = "takes most of the time"
+    HOLDS = "takes the most time"
+    TAKES = "takes time too"
 
 
 class Evidence(msgspec.Struct, frozen=True):

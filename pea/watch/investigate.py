@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Literal, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
 from pea.store import Query, SpanStore
 from pea.telemetry import names
 from pea.telemetry.loop_lag import Culprit
+from pea.telemetry.record import SpanRecord
 from pea.watch.alert import Alert
 from pea.watch.allocations import Allocations
 from pea.watch.families import FAMILIES, SERVICE
@@ -20,6 +21,9 @@ from pea.watch.rule import Rule
 from pea.watch.samples import Samples, history, labels_in
 from pea.watch.signals import Quantity, signal
 from pea.watch.upheavals import Upheavals
+
+if TYPE_CHECKING:
+    from pea.watch.cause import Cause
 
 TRACES = 150  # of each window: enough to tell, and read in a fraction of a second
 SPANS = 2_000  # of each window: of large traces fewer will do
@@ -86,15 +90,11 @@ def compare(
     store: SpanStore, alert: Alert, rule: Rule, kind: Literal["latency", "errors"], now_s: float
 ) -> tuple[tuple[Mapping[str, Any], ...], str, tuple[str, ...]]:
     """Causes, explanation and traces of an alert: its traces beside those of the twenty minutes before. Blocks."""
-    from pea.watch.breach import breaching
-    from pea.watch.cause import rank_causes
-    from pea.watch.cause_columns import columns
     from pea.watch.cause_words import explain
 
-    began_s = alert.since_s - min(LEAD_S, (float(rule.window) if rule.burn is None else WINDOW_S) / 10)
     wanted = _attributes(alert, rule)
 
-    def traces(start_s: float, end_s: float) -> list[Any]:
+    def traces(start_s: float, end_s: float) -> list[list[SpanRecord]]:
         query = Query(
             attributes=wanted,
             service=alert.labels.get(SERVICE, ""),
@@ -111,14 +111,36 @@ def compare(
             spans += row.spans
         return store.get_many(found)
 
-    breach = columns(breaching(traces(began_s, now_s), alert, rule))
-    # A window that the rule still looks at may hold the beginning of the fault: what is before must be before that.
-    last_s = began_s - (float(rule.window) if rule.burn is None else WINDOW_S) / 2
-    before = [columns(traces(last_s - (n + 1) * WINDOW_S, last_s - n * WINDOW_S)) for n in range(WINDOWS)]
-    ranked = rank_causes([one for one in before if len(one)], breach, kind)
+    ranked = likely(traces, alert, rule, kind, now_s)
     found = tuple(_plain(cause) for cause in ranked)
     shown = tuple(trace for cause in found[:1] for trace in cause["exemplars"])
     return found, explain(ranked), shown
+
+
+def likely(
+    traces: Callable[[float, float], Sequence[Sequence[SpanRecord]]],
+    alert: Alert,
+    rule: Rule,
+    kind: Literal["latency", "errors"],
+    now_s: float,
+) -> list[Cause]:
+    """Ranked causes of an alert about spans; ``traces`` gives those between two moments that the alert may be about."""
+    from pea.watch.breach import breaching, sound
+    from pea.watch.cause import rank_causes
+    from pea.watch.cause_columns import columns
+
+    window_s = float(rule.window) if rule.burn is None else WINDOW_S
+    began_s = alert.since_s - min(LEAD_S, window_s / 10)
+    breach = breaching(traces(began_s, now_s), alert, rule)
+    before: list[list[Sequence[SpanRecord]]] = []
+    # A window that the rule still looks at may hold the beginning of the fault: what is before is best before that.
+    # A young service has no such past; then it is what there is of it.
+    for last_s in (began_s - window_s / 2, began_s):
+        times = [traces(last_s - (n + 1) * WINDOW_S, last_s - n * WINDOW_S) for n in range(WINDOWS)]
+        before = sound(times, breach, alert, rule)
+        if before:
+            break
+    return rank_causes([columns(one) for one in before], columns(breach), kind)
 
 
 def grown(samples: Samples, window_s: float, now_s: float) -> tuple[tuple[Mapping[str, Any], ...], str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from pea.store.series import SeriesStore
+from pea.telemetry.record import SpanRecord
 from pea.watch.alert import Alert, State
-from pea.watch.breach import LEAST, breaching
+from pea.watch.breach import LEAST, breaching, sound
 from pea.watch.evaluate import Scene
 from pea.watch.rule import RuleSet
+from pea.watch.rule_file import parse_rules
 from pea.watch.watcher import SETTLED_S, Watcher
 from pea.watch.windows import Windows
 from tests.watch.conftest import NOW_S, Clock, MakeCall
@@ -88,3 +90,24 @@ async def test_the_cause_of_what_is_no_trace_is_looked_for_once(clock: Clock) ->
         clock.move(10)
         await watcher.evaluate_politely()
     assert len(watcher.book.alerts(State.FIRING)) == len(looks) == 1
+
+
+def test_a_time_as_bad_as_the_breach_is_no_past(call: MakeCall) -> None:
+    """Of the times before, those with few bad calls are a past; traces that the alert is not about are none."""
+
+    def time(slow_ones: int, of: int = 20) -> list[list[SpanRecord]]:
+        return [[call(NOW_S + n, 2.0 if n < slow_ones else 0.1)] for n in range(of)]
+
+    well, some, bad, others = time(0), time(4), time(12), [[call(NOW_S, 0.1, "mail")]]
+    alert = an_alert(SLOW, NOW_S, agent="travel")
+    assert sound([well, some, bad, others, []], time(18), alert, SLOW) == [well, some]
+    assert sound([[well[0], others[0]], bad], time(20), alert, SLOW) == [[well[0]]]
+
+
+def test_where_nobody_can_tell_what_is_bad_every_time_is_a_past(call: MakeCall) -> None:
+    """A rule about a mean or a rate has no bad calls."""
+    rule = parse_rules(
+        [("r", "version: 1\nrules: [{name: a, signal: agent.latency.mean, above: 1s, severity: low, message: m}]")]
+    ).rules[0]
+    made = [[call(NOW_S, 5.0)]]
+    assert sound([made, []], made, an_alert(rule, NOW_S), rule) == [made]

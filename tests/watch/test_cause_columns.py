@@ -123,7 +123,7 @@ def test_starts_of_agents_are_nothing_to_compare_with():
     slow = columns([[span(2, end=10**9, trace_id=20 + at)] for at in range(9)])
     first = rank_causes(idle, slow)[0]
     assert (first.sign, first.compared, first.share) == (Sign.HOLDS, False, 1.0)
-    assert "“step x” takes most of the time, 1 s in the median; 100% of all time" in explain([first])
+    assert "“step x” takes the most time, 1 s in the median; 100% of all time" in explain([first])
 
 
 def naive_self_times(table: TraceColumns) -> list[int]:

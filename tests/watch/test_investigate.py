@@ -1,5 +1,6 @@
 """The cause of an alert: the right traces are compared, and what else the process knows is told."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,24 @@ def test_a_blocked_loop_is_blamed_on_the_stack_that_held_it() -> None:
     assert [one["where"] for one in cause] == ["b.py:2 g", "a.py:1 f"]
     assert words == "The event loop was held for 900 ms in b.py:2 g."
     assert blocked([], EPOCH_S) == ((), "")
+
+
+@pytest.mark.parametrize(("begins_s", "since_s", "before"), [(0.0, 400.0, False), (140.0, 150.0, True)])
+def test_a_young_service_is_held_against_what_it_has_of_a_past(
+    tmp_path: Path, begins_s: float, since_s: float, *, before: bool
+) -> None:
+    """An alert that took its time has the fault in its past too, which is none; two minutes that were well are one."""
+
+    def touch(now_s: float, agent: str, what: str) -> Effect:
+        return Effect(2.0) if now_s >= begins_s and agent == "travel" and what == "invoke" else NO_EFFECT
+
+    now_s = since_s + 50
+    with contextlib.closing(SpanStore(tmp_path / "spans.db", clock=lambda: EPOCH_S + now_s)) as store:
+        store.add(one for _, spans in traces(Traffic(lambda _: 1.0, now_s, 5, agents=4), touch) for one in spans)
+        assert store.flush()
+        rule = RULES["task-latency-burn"]
+        cause, words, shown = compare(store, an_alert(rule, EPOCH_S + since_s), rule, "latency", EPOCH_S + now_s)
+    assert (cause[0]["who"], cause[0]["compared"]) == ("travel", before)
+    assert ("of the added time" in words, "of all time" in words) == (before, not before)
+    assert before or {one["sign"] for one in cause[1:]} == {"takes time too"}
+    assert shown
