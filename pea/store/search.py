@@ -167,8 +167,7 @@ def _candidates(
     marks: Sequence[int],
 ) -> Iterator[tuple[int, bytes]]:
     """Traces that may fit, newest first: row id and trace id. SQLite merges the names' entries as it walks them."""
-    tags, common = _rarest_first(db, query.attributes, indexed)
-    sifted = bool(marks) and (not tags or common)
+    tags = _rarest_first(db, query.attributes, indexed)
     joins = "".join(
         f" JOIN tag t{n} ON t{n}.hash = ? AND t{n}.start_us = e.start_us AND t{n}.trace = e.trace"
         for n in range(1, len(tags))
@@ -180,7 +179,7 @@ def _candidates(
     assert FAILED == 1
     bits = summary(marks)
     conditions.append("e.flags & ? = ?")
-    if sifted:
+    if marks and not tags:
         likely = may_have_sql("c.marks", marks[:MAX_ASKED])
         conditions.append(f"EXISTS (SELECT 1 FROM chunk c WHERE c.trace = e.trace AND {likely})")  # noqa: S608  numbers only
     first = "t0" if tags else "e"
@@ -189,7 +188,7 @@ def _candidates(
     order = f"{first}.start_us DESC, {first}.trace DESC" if len(names) == 1 else "1 DESC, 2 DESC"
     sql = f"{' UNION '.join([one_name] * len(names))} ORDER BY {order} LIMIT ?"
     times = [(_us(query.start_ns), _us(query.end_ns) or _FAR_US)]
-    if sifted:
+    if marks and not tags:
         times = times_with(db, marks, *times[0])
     for first_us, last_us in times:
         about = (first_us, last_us, shortest_us, longest_us, bits, bits)
@@ -200,19 +199,18 @@ def _candidates(
                 yield number, key[0]
 
 
-def _rarest_first(
-    db: sqlite3.Connection, attributes: Mapping[str, str], indexed: frozenset[str]
-) -> tuple[list[int], bool]:
+def _rarest_first(db: sqlite3.Connection, attributes: Mapping[str, str], indexed: frozenset[str]) -> list[int]:
     """Tags of the indexed attributes: what few traces have is walked through, what many have is looked up for those.
 
-    And whether even the rarest of several attributes is common, so that the sketches are worth asking too.
+    None of several attributes when even the rarest is common: the entries, and the sketches for those that fit, tell
+    more with fewer looks.
     """
     tags = [tag_hash(key, value) for key, value in attributes.items() if key in indexed]
     if not tags or len(attributes) < 2:
-        return tags, False
+        return tags
     count = "SELECT count(*) FROM (SELECT 1 FROM tag WHERE hash = ? LIMIT ?)"
     counts = {tag: int(db.execute(count, (tag, COUNTED)).fetchone()[0]) for tag in tags}
-    return sorted(tags, key=counts.__getitem__), min(counts.values()) >= COUNTED
+    return [] if min(counts.values()) >= COUNTED else sorted(tags, key=counts.__getitem__)
 
 
 def _us(time_ns: int) -> int:
