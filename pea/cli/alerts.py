@@ -106,6 +106,8 @@ def _show(to: Console, found: dict[str, Any], base: str) -> None:
         if alert["inhibited_by"]:
             notes.append(f"explained by {alert['inhibited_by']}")
         to.print(f"  [dim]{escape(' · '.join([*notes, *filter(None, [alert['reason']])]))}[/]")
+        if alert["inhibited_by"] and len(present) > 1:
+            continue  # the other one says why
         if alert["explanation"]:
             to.print(f"  {escape(alert['explanation'])}")
         for trace in alert["exemplars"][:3]:

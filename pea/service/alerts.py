@@ -187,7 +187,7 @@ def alert_json(watcher: Watcher, alert: Alert) -> AlertJson:
     """An alert as the API shows it."""
     now_s = time.time()
     silenced = watcher.book.silenced(alert, now_s)
-    inhibited = watcher.book.inhibited(alert, watcher.rules) if alert.state == "firing" else None
+    inhibited = watcher.book.inhibited(alert, watcher.rules, now_s) if alert.state == "firing" else None
     return AlertJson(
         id=alert.id,
         rule=alert.rule,
@@ -203,7 +203,7 @@ def alert_json(watcher: Watcher, alert: Alert) -> AlertJson:
         resolved=None if alert.resolved_s is None else timestamp(alert.resolved_s),
         reason=alert.reason,
         silenced_until=None if silenced is None else timestamp(silenced.until_s),
-        inhibited_by=None if inhibited is None else inhibited.rule,
+        inhibited_by=None if inhibited is None else _named(inhibited),
         evidence={key: value for key, value in alert.evidence.items() if math.isfinite(value)},
         exemplars=alert.exemplars,
         cause=tuple(dict(one) for one in alert.cause),
@@ -211,6 +211,12 @@ def alert_json(watcher: Watcher, alert: Alert) -> AlertJson:
         course=_course(watcher, alert),
         runbook=alert.runbook,
     )
+
+
+def _named(alert: Alert) -> str:
+    """An alert in a word or two: its rule, and what it is about."""
+    about = ", ".join(alert.labels.values())
+    return f"{alert.rule} ({about})" if about else alert.rule
 
 
 def _course(watcher: Watcher, alert: Alert) -> CourseJson | None:

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from pea.watch.alert import Alert, State, advance, begin, ended, expired
+from pea.watch.alert import Alert, State, advance, alert_id, begin, ended, expired
 from pea.watch.evaluate import Reading
 from pea.watch.rule import SEVERITIES, Rule, RuleSet
 
 MAX_ALERTS = 5_000
 MAX_HISTORY = 1_000
 MAX_SILENCES = 1_000
+MOST = 0.5  # of the added time, or failures: then the one agent's alert explains the other's
+ECHO_S = 300.0  # what an alert explained is still explained by it for so long after its end
 SHOWN_AFTER_S = 900.0  # a resolved alert is listed among the present ones for this long
 
 
@@ -137,15 +139,29 @@ class Book:
         found = [one for one in self.silences.values() if one.covers(alert, now_s)]
         return max(found, key=lambda one: one.until_s, default=None)
 
-    def inhibited(self, alert: Alert, rules: RuleSet) -> Alert | None:
-        """The firing alert because of which this one tells nobody, if there is one."""
+    def inhibited(self, alert: Alert, rules: RuleSet, now_s: float) -> Alert | None:
+        """The alert because of which this one tells nobody, if there is one: a rule says so, or its own cause does."""
         for inhibit in rules.inhibit:
             if alert.rule in inhibit.mutes:
                 for other in self._alerts.values():
                     same = all(other.labels.get(key) == alert.labels.get(key) for key in inhibit.equal)
                     if same and other.rule == inhibit.when and other.state is State.FIRING:
                         return other
-        return None
+        return self._explaining(alert, now_s)
+
+    def _explaining(self, alert: Alert, now_s: float) -> Alert | None:
+        """The same rule's alert about the agent that this one blames, when that one blames itself.
+
+        Who asks a slow agent is slow with it: one alert for one fault.
+        """
+        agent = _blamed(alert)
+        if not agent or alert.labels.get("agent") in {None, agent}:
+            return None
+        other = self._alerts.get(alert_id(alert.rule, {**alert.labels, "agent": agent}))
+        if other is None or _blamed(other) != agent:
+            return None
+        echo = other.state is State.RESOLVED and now_s - (other.resolved_s or 0.0) < ECHO_S
+        return other if echo or other.state is State.FIRING else None
 
     def _put(self, before: Alert, after: Alert, now_s: float) -> list[Change]:
         if after.state is State.INACTIVE or (
@@ -159,3 +175,10 @@ class Book:
         if after.state is State.RESOLVED:
             self.history.append(after)
         return [Change(before.state, after)]
+
+
+def _blamed(alert: Alert) -> str:
+    """The agent that an alert's first cause holds responsible for most of it; "" when it names none."""
+    first = alert.cause[0] if alert.cause else {}
+    place, share = first.get("place"), first.get("share", 0.0)
+    return str(place.get("agent", "")) if isinstance(place, Mapping) and share >= MOST else ""

@@ -127,7 +127,7 @@ class Watcher:
         """Whether an alert tells nobody: it is silenced, or inhibited by another."""
         now_s = self._clock() if now_s is None else now_s
         silenced = self.book.silenced(alert, now_s) is not None
-        return silenced or self.book.inhibited(alert, self.rules) is not None
+        return silenced or self.book.inhibited(alert, self.rules, now_s) is not None
 
     async def run(self, interval_s: float = INTERVAL_S) -> None:
         """Evaluate, tell and remember at every interval until cancelled."""

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from pea.store.series import SeriesStore
 from pea.watch.alert import FORGOTTEN_AFTER_S, MOVES, Alert, Sees, State, advance, alert_id, begin
-from pea.watch.book import SHOWN_AFTER_S, Book
+from pea.watch.book import ECHO_S, SHOWN_AFTER_S, Book
 from pea.watch.evaluate import Reading, Scene
 from pea.watch.memory import recall
 from pea.watch.rule import Rule, decode_unit
@@ -219,6 +219,38 @@ def test_an_alert_that_another_explains_is_muted(clock: Clock, call: MakeCall) -
     stage.pass_time(300, 2.0, agent="mail")
     muted = {(alert.rule, alert.labels["agent"]): stage.watcher.muted(alert) for alert in stage.watcher.book.alerts(F)}
     assert muted == {("failing", "travel"): False, ("slow", "travel"): True, ("slow", "mail"): False}
+
+
+@pytest.mark.parametrize(
+    ("blames", "share", "itself", "muted"),
+    [
+        ("travel", 0.9, "travel", True),
+        ("travel", 0.3, "travel", False),
+        ("travel", 0.9, "mail", False),
+        ("", 0.9, "", False),
+    ],
+)
+def test_who_is_slow_because_of_another_is_explained_by_its_alert(
+    clock: Clock, call: MakeCall, blames: str, share: float, itself: str, *, muted: bool
+) -> None:
+    """One alert for one fault, where both name the same agent for most of it; and for a while after that has ended."""
+    stage = Stage(clock, call)
+    for agent in ("travel", "mail"):
+        stage.pass_time(300, 2.0, agent=agent)
+    book = stage.watcher.book
+    held = {alert.labels["agent"]: alert for alert in book.alerts(F)}
+    for agent, blamed in (("mail", blames), ("travel", itself)):
+        cause = {"place": {"service": "pea", "agent": blamed, "operation": "o"}, "share": share}
+        book.replace(msgspec.structs.replace(held[agent], cause=(cause,)))
+    mail, travel = (book.get(held[agent].id) for agent in ("mail", "travel"))
+    assert mail is not None
+    assert travel is not None
+    assert (stage.watcher.muted(mail), stage.watcher.muted(travel)) == (muted, False)
+    for _ in range(2):
+        book.update(stage.rules.rules[0], [OVER], clock.move(60))
+    assert stage.watcher.muted(mail) is muted
+    clock.move(ECHO_S)
+    assert not stage.watcher.muted(mail)
 
 
 def test_a_silenced_alert_is_muted_until_the_silence_ends(clock: Clock, call: MakeCall) -> None:
