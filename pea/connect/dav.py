@@ -14,7 +14,7 @@ import msgspec
 
 from pea.config.connectors import Account
 from pea.connect import accounts
-from pea.connect.exchange import exchange, reason
+from pea.connect.exchange import exchange, moved, reason
 from pea.connect.failures import Refused, Unreachable, insecure, wrong_credentials
 
 MAX_BODY_BYTES = 128 << 20
@@ -100,6 +100,7 @@ class Http:
                 method, url, data=body or None, headers=dict(headers), max_redirects=5
             ) as response:
                 data = await _body(response, limit, place)
+                moved(len(body) + len(data))
                 if response.status in PATIENCE:
                     raise Unreachable(f"the server answers {response.status} {response.reason}", where=place)
                 if response.status in (401, 407):

@@ -71,6 +71,13 @@ async def exchange(
     raise AssertionError("unreachable")
 
 
+def moved(size: int) -> None:
+    """Note bytes that were sent or received for the present exchange, beside those of its other attempts."""
+    current = trace.get_current_span()
+    before = (getattr(current, "attributes", None) or {}).get(names.PEA_CONNECTOR_BYTES, 0)
+    current.set_attribute(names.PEA_CONNECTOR_BYTES, before + size)
+
+
 def reason(error: OSError) -> str:
     """Why the network did not do it, in the system's words without numbers."""
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error) or type(error).__name__

@@ -17,11 +17,12 @@ import msgspec
 
 from pea.config.connectors import Account
 from pea.connect import accounts
-from pea.connect.exchange import exchange, reason
+from pea.connect.exchange import exchange, moved, reason
 from pea.connect.failures import Refused, Unreachable, insecure, no_starttls, wrong_credentials
 from pea.connect.mirror import Mirror, folder_name
 from pea.connect.synced import Tally
 from pea.errors import MissingExtra
+from pea.telemetry.tcp_bytes import tcp_bytes
 
 if TYPE_CHECKING:
     from imapclient import IMAPClient
@@ -65,6 +66,7 @@ class Imap:
         accounts.check(name, account)
         self.name, self.account = name, account
         self._client: IMAPClient | None = None
+        self._moved = 0  # bytes over the present connection that have been told
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"pea-imap-{name}")
 
     async def run(
@@ -73,7 +75,9 @@ class Imap:
         """What ``work`` returns, given the connection, logged in. Raises Unreachable, Refused or CredentialError."""
 
         async def once() -> T:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._work, work)
+            result = await asyncio.get_running_loop().run_in_executor(self._thread, self._work, work)
+            moved(self._newly_moved())
+            return result
 
         return await exchange(self.name, self.account, operation, once, again=again, timeout_s=timeout_s)
 
@@ -136,7 +140,7 @@ class Imap:
             ssl_context=trust,
             timeout=SocketTimeout(connect=limit, read=limit),
         )
-        self._client = client
+        self._client, self._moved = client, 0
         if account.tls == "starttls":
             if not client.has_capability("STARTTLS"):
                 raise no_starttls(self.name, self.place)
@@ -146,6 +150,12 @@ class Imap:
         if client.has_capability("CONDSTORE") and client.has_capability("ENABLE"):
             client.enable("CONDSTORE")
         return client
+
+    def _newly_moved(self) -> int:
+        """Bytes over the connection since the last time; 0 where the system does not tell."""
+        client, before = self._client, self._moved
+        self._moved = max((tcp_bytes(client.socket()) if client is not None else None) or 0, before)
+        return self._moved - before
 
     def _drop(self) -> None:
         from imapclient.exceptions import IMAPClientError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pea.config.connectors import Account
 from pea.connect import accounts
-from pea.connect.exchange import exchange
+from pea.connect.exchange import exchange, moved
 from pea.connect.failures import Refused, Uncertain, Unreachable, insecure, no_starttls, wrong_credentials
 from pea.connect.outbox import Handing, Outbox
 from pea.errors import MissingExtra, PeaError
@@ -164,6 +164,7 @@ class Smtp:
 
         try:
             await client.data(data)
+            moved(len(data))
         except SMTPServerDisconnected as error:
             raise Unreachable(str(error), where=self.name) from error
         except SMTPResponseException as error:  # it has said that it did not take it

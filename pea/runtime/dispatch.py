@@ -38,6 +38,7 @@ from pea.runtime.policy.route import Guards, Route
 from pea.runtime.workers import Workers
 from pea.runtime.workers.isolated import mark_of
 from pea.telemetry import Tracer, get_logger, names
+from pea.telemetry.thread_use import ThreadUse
 from pea.version import __version__
 
 _STEP = names.SPAN_STEP + " "
@@ -108,9 +109,12 @@ class Dispatcher:
         mark = mark_of(function)
         if mark is not None:
             return await self.workers.run(function, mark, args, kwargs, name)
-        with self._tracer.span(_WORKER + name, {names.PEA_WORKER_FUNCTION: name}):
-            context = contextvars.copy_context()
-            return await self._loop.run_in_executor(self._threads, _run_in, context, function, args, kwargs)
+        with self._tracer.span(_WORKER + name, {names.PEA_WORKER_FUNCTION: name}) as span:
+            context, use = contextvars.copy_context(), ThreadUse()
+            try:
+                return await self._loop.run_in_executor(self._threads, _run_in, context, use, function, args, kwargs)
+            finally:
+                span.set_attributes(use.attributes(names.PEA_WORKER_CPU, names.PEA_WORKER_FILE_OPERATIONS))
 
     def step(self, agent: str, name: str, attributes: Mapping[str, Any] | None) -> AbstractContextManager[Span]:
         """A span for a named piece of an agent's work."""
@@ -201,9 +205,14 @@ def _owner(directory: Directory, name: str) -> str:
 
 
 def _run_in(
-    context: contextvars.Context, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    context: contextvars.Context,
+    use: ThreadUse,
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
 ) -> Any:
     try:
-        return context.run(function, *args, **kwargs)
+        with use:
+            return context.run(function, *args, **kwargs)
     except StopIteration as error:  # a future refuses to carry it, and its waiter would wait for ever
         raise RuntimeError("the function raised StopIteration") from error

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import struct
 from asyncio import BaseTransport
 from collections.abc import Iterable
 
-_BYTES = struct.Struct("@QQ")  # tcpi_bytes_acked and tcpi_bytes_received of Linux's struct tcp_info, since 4.1
-_AT = 120
+from pea.telemetry.tcp_bytes import tcp_bytes
 
 
 class Traffic:
@@ -30,11 +26,6 @@ class Traffic:
 
     def _count(self, transport: BaseTransport | None) -> int:
         own = transport.get_extra_info("socket") if transport is not None else None
-        if own is None:
-            return 0
-        with contextlib.suppress(OSError, AttributeError, struct.error):  # closed, not TCP, or not Linux
-            said = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _AT + _BYTES.size)
-            count = sum(_BYTES.unpack_from(said, _AT))
-            self.counted = True
-            return int(count)
-        return 0
+        count = tcp_bytes(own)
+        self.counted |= count is not None
+        return count or 0

@@ -20,8 +20,10 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from pea.runtime.workers.spans import ChildSpan, pack
+from pea.telemetry import names
 from pea.telemetry.provider import TracerProvider
 from pea.telemetry.span import Span
+from pea.telemetry.thread_use import ThreadUse
 
 WORN_OUT = 76  # exit code: what earlier jobs left behind was too much to begin another
 TOO_LARGE = 77  # exit code: the job used more memory than it may
@@ -40,13 +42,14 @@ class Answer(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What comes back: the answer, pickled, where and from when to when it ran, and the spans of its own."""
+    """What comes back: the answer, pickled, where and from when to when it ran, the spans of its own, what it used."""
 
     answer: bytes
     pid: int
     began_ns: int
     ended_ns: int
     spans: list[ChildSpan]
+    used: dict[str, float]
 
 
 def prepare(memory: int) -> None:
@@ -72,12 +75,14 @@ def run(job: bytes, trace_id: int, span_id: int, flags: int) -> Report:
     token = otel_context.attach(set_span_in_context(NonRecordingSpan(parent)))
     began_ns = time.time_ns()
     try:
-        answer = _packed(_do(job))
+        with ThreadUse() as use:
+            answer = _packed(_do(job))
     finally:
         busy.clear()
         otel_context.detach(token)
     spans = [pack(span) for span in provider.buffer.take() if isinstance(span, Span)]
-    return Report(answer, os.getpid(), began_ns, time.time_ns(), spans)
+    used = use.attributes(names.PEA_WORKER_CPU, names.PEA_WORKER_FILE_OPERATIONS)
+    return Report(answer, os.getpid(), began_ns, time.time_ns(), spans, used)
 
 
 def _do(job: bytes) -> Answer:

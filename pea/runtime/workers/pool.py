@@ -142,7 +142,7 @@ class Workers:
     def _answer(self, report: Report, span: ActiveSpan | UnrecordedSpan, name: str) -> Any:
         from pea.runtime.workers.spans import join
 
-        span.set_attribute(names.PROCESS_PID, report.pid)
+        span.set_attributes({names.PROCESS_PID: report.pid, **report.used})
         if report.spans:
             left_out = join(report.spans, self._get_tracer, TraceFlags(span.get_span_context().trace_flags))
             if left_out:
