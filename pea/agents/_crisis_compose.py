@@ -7,58 +7,61 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from pea.agents._crisis_letters import body, chosen, of_all
 from pea.agents._crisis_parts import standing
 from pea.agents._crisis_room import Member, Room
 from pea.agents._crisis_views import Adaptation, Draft, Response
-from pea.agents._names import split_name
-from pea.workspace.playbooks import Audience, Playbook
+from pea.workspace.playbooks import Playbook
 
-CONTEXT = "I am writing to you myself, because this concerns you and I would rather you heard it from us."
 SOON = timedelta(hours=1)  # what is due within it goes out whatever the clock there says
 SHOWN = 8
 
 
 def adapted(
-    drafts: tuple[Draft, ...], found: tuple[Adaptation, ...], playbook: Playbook, room: Room, me: str
+    drafts: tuple[Draft, ...],
+    found: tuple[Adaptation, ...],
+    playbook: Playbook,
+    room: Room,
+    domains: frozenset[str],
+    me: str,
 ) -> tuple[Draft, ...]:
-    """Each draft with salutation, order and closing as the recipient's country has it, and the time to send it."""
+    """Each draft in the language, form and order of the recipient's country, and the time to send it.
+
+    Colleagues (addresses in ``domains``) are told together: in the language of all their countries, if it is one.
+    """
     by_country = {one.country: one for one in found}
     audiences = {one.who: one for one in playbook.audiences}
     members = {one.email: one for one in room.members}
+    colleagues = of_all((one.country, one.language, one.spoken) for one in room.members if one.domain in domains)
+    own = playbook.name in room.shelf.own
     made = []
     for draft in drafts:
+        audience, member = audiences[draft.audience], members.get(draft.email) if draft.email else None
+        spoken = ("", "", "") if member is None else (member.country, member.language, member.spoken)
+        country, language, name = colleagues if audience.own and not draft.person else spoken
         how = by_country.get(draft.country) or by_country.get("") or Adaptation("", True, False, True, "no adaptation")
-        member = members.get(draft.email) if draft.email else None
+        tongue = chosen(playbook, audience, country, language, name, own=own, formal=how.formal)
         send_at, when = _send_at(draft, member, room)
         zone = ZoneInfo(member.zone) if member is not None and member.zone else None
+        text = body(
+            audience, draft.person, tongue, room.customs, formal=how.formal, regret_first=how.regret_first,
+            plainly=how.plainly, family_first=draft.country in _FAMILY_FIRST, me=me,
+        )  # fmt: skip
         made.append(
             msgspec.structs.replace(
                 draft,
-                body=_body(audiences[draft.audience], draft, how, room, me),
+                subject=draft.subject if tongue.letter is None else tongue.letter.title,
+                body=text,
+                language=tongue.language,
                 send_at=send_at,
                 local=f"{send_at.astimezone(zone):%a %H:%M}" if zone is not None else "",
-                why=f"{draft.why}; {when}; {how.why}",
+                why=f"{draft.why}; {when}; {tongue.why}; {how.why}",
             )
         )
     return tuple(sorted(made, key=lambda one: (one.send_at, one.by, one.audience, one.person)))
 
 
-def _body(audience: Audience, draft: Draft, how: Adaptation, room: Room, me: str) -> str:
-    family_first = room.customs.phrases(_LANGUAGES.get(draft.country, "en")).family_first
-    name = split_name(draft.person, family_first=family_first)
-    phrases = room.customs.phrases("en")
-    if not draft.person:
-        salutation = "Dear all," if audience.own else f"Dear {audience.who},"
-    else:
-        salutation = f"Dear {name.full}," if how.formal else f"Dear {name.given},"
-    told = [audience.regret, audience.facts] if how.regret_first else [audience.facts, audience.regret]
-    opening = [] if how.plainly or not draft.person else [CONTEXT]
-    closing = phrases.closing_formal if how.formal else phrases.closing
-    return "\n\n".join(filter(None, (salutation, *opening, *told, audience.next, f"{closing}\n{me}".rstrip())))
-
-
-# Countries whose names stand family first; letters themselves are written in English unless a playbook says otherwise.
-_LANGUAGES = {"HU": "hu", "JP": "ja", "KR": "ko", "CN": "zh", "TW": "zh", "VN": "vi"}
+_FAMILY_FIRST = frozenset(("HU", "JP", "KR", "CN", "TW", "VN"))  # countries whose names stand family first
 
 
 def _send_at(draft: Draft, member: Member | None, room: Room) -> tuple[datetime, str]:

@@ -15,12 +15,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from pea.agents._address_book import BOOKS, AddressBook
+from pea.agents._crisis_letters import language_of
 from pea.agents._culture_days import day_off
 from pea.agents._word_pattern import word_pattern
 from pea.workspace.contacts import Contact
 from pea.workspace.customs import Customs
 from pea.workspace.files import SourceReport
 from pea.workspace.playbooks import Playbooks, Shelf
+from pea.workspace.playbooks_letters import LANGUAGES
+from pea.workspace.playbooks_letters import shipped as letters
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,6 +49,8 @@ class Member(msgspec.Struct, frozen=True):
     told: str  # title, firm and categories in small letters: what roles and audiences are found by
     domain: str
     off: tuple[tuple[str, str], ...] = ()
+    language: str = ""  # to write in, by their country's official language; empty where that is not one
+    spoken: str = ""  # its English name, or those of the several there are
 
     def day_off(self, local: datetime) -> str:
         """Why they do not work on a day, by their own calendar."""
@@ -134,6 +139,8 @@ class Desk:
             told = [contact for contact in book.all if contact.emails or contact.phones]
             told = [one for one in told if one.title or one.categories or one.organization]
             members = tuple(_member(one, book, now) for one in told[:MAX_PEOPLE])
+            for language in {one.language for one in members if one.language in LANGUAGES}:
+                letters(language)  # read ahead, so that a letter waits for no file
             report = book.report().merged(self._playbooks.report())
             left_out = max(0, len(told) - MAX_PEOPLE)
             self._room, self._key = Room(self._playbooks.shelf, book.customs, members, report, left_out), key
@@ -149,7 +156,9 @@ def _member(contact: Contact, book: AddressBook, now: datetime) -> Member:
     title = _ASSISTS.sub("assistant", contact.title.casefold())
     told = " · ".join((title, contact.organization.casefold(), *map(str.casefold, contact.categories)))
     phone = contact.phones[0] if contact.phones else ""
-    return Member(contact.name, email, phone, where.country, where.zone, told, email.rpartition("@")[2], off)
+    language, spoken = language_of(where.country, book.customs)
+    domain = email.rpartition("@")[2]
+    return Member(contact.name, email, phone, where.country, where.zone, told, domain, off, language, spoken)
 
 
 def _customs() -> Customs:

@@ -92,7 +92,8 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A message for one person, or for an audience whose people nobody knows; nothing is sent.
 
-    ``send_at`` is in the user's zone, ``local`` the recipient's clock then. ``country`` chose tone and form.
+    ``send_at`` is in the user's zone, ``local`` the recipient's clock then. ``country`` chose tone, form and language;
+    ``language`` is an ISO 639-1 code, and ``why`` says why it is English where it might have been another.
     """
 
     audience: str
@@ -105,6 +106,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     by: datetime
     local: str
     why: str
+    language: str = "en"
 
 
 class Messages(msgspec.Struct, frozen=True, kw_only=True):

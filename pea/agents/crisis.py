@@ -146,7 +146,7 @@ class Crisis(Agent):
             impact=parts["impact"].value,
             adaptations=adaptations,
             actions=planned.actions,
-            messages=compose.adapted(drafts, adaptations, book, room, ctx.settings.user.name),
+            messages=compose.adapted(drafts, adaptations, book, room, _domains(ctx), ctx.settings.user.name),
             estimate=planned.estimate,
             missing=tuple(f"{name}: {one.error}" for name, one in parts.items() if not one.ok),
             notes=tuple(notes),

@@ -61,8 +61,19 @@ class Clock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     countries: Annotated[tuple[Country, ...], msgspec.Meta(max_length=250)] = ()
 
 
+class Wording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a letter to an audience says in another language; an empty field says nothing."""
+
+    facts: Text = ""
+    regret: Text = ""
+    next: Text = ""
+
+
 class Audience(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom to tell: people whose title, firm or category holds a word, named ``people``, or (``own``) colleagues."""
+    """Whom to tell: people whose title, firm or category holds a word, named ``people``, or (``own``) colleagues.
+
+    ``languages`` has the words in other languages, by ISO 639-1 code.
+    """
 
     who: Word
     within: Duration
@@ -72,6 +83,7 @@ class Audience(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     own: bool = False
     regret: Text = ""
     next: Text = ""
+    languages: Annotated[dict[str, Wording], msgspec.Meta(max_length=50)] = {}
 
 
 class Playbook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,6 +103,7 @@ class Playbook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audiences: Annotated[tuple[Audience, ...], msgspec.Meta(max_length=50)] = ()
     resources: Words = ()
     cost_per_hour: Annotated[float, msgspec.Meta(ge=0, le=1e9)] = 0.0
+    titles: Annotated[dict[str, Text], msgspec.Meta(max_length=50)] = {}  # in other languages, by ISO 639-1 code
 
     def order(self) -> tuple[Action, ...]:
         """The actions so that each comes after what it waits for; Unreadable when they wait for each other."""
