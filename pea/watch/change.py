@@ -65,10 +65,13 @@ def spans_before(rule: Rule, change: Change, watched: Signal, windows: list[Wind
     for part in (1, 2, 4):
         last_s = now_s - max(rule.window / part, SLICE_S)
         held = settled(windows, last_s - change.over, last_s)
-        if sum(map(_calls, held)) < rule.min_samples:
+        count = sum(map(_calls, held))
+        if count < rule.min_samples:
             continue
         if watched.quantity is Quantity.MARKED:
             found = share_before(held, change.factor, float(change.at_least))
+        elif spare(count, 1.0 - watched.q) < 0:  # too few for an upper bound: nothing need be counted by size
+            continue
         else:
             found = quantile_before(held, watched.q, change.factor, float(change.at_least))
         if found is not None:
@@ -164,7 +167,7 @@ def _stretches(slices: Sequence[Sequence[Slice]], count: int) -> list[list[Slice
 
 
 def _calls(slices: Iterable[Slice]) -> int:
-    return sum(one.count for one in slices)
+    return sum([one.folded + len(one.pending) for one in slices])  # a list is faster, and this is asked most
 
 
 def _shares(slices: Iterable[Slice]) -> tuple[int, int]:
