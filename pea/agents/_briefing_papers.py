@@ -120,4 +120,7 @@ def _same_stem(word: str, other: str) -> bool:
 
 def _plain(word: str) -> str:
     """Without case and accents, as the index folds them."""
-    return "".join(c for c in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(c))
+    word = word.casefold()
+    if word.isascii():
+        return word
+    return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))

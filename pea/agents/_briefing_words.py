@@ -89,5 +89,8 @@ def sentence(text: str) -> str:
 
 def cut(text: str, limit: int) -> str:
     """Text on one line of at most ``limit`` characters, without those that could steer a terminal."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
+    start = text[: 4 * limit]
+    if not start.isprintable():
+        start = "".join(c if c.isprintable() else " " for c in start)
+    line = " ".join(start.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -23,7 +23,7 @@ from pea.agents._optimise import Asked, Optimised
 from pea.agents._optimise_model import Model, Moves
 from pea.agents._optimise_solve import Problem, Solution, solve
 from pea.agents._others import Others
-from pea.agents._reading import reading_s
+from pea.agents._reading import Reading, reading_s
 from pea.agents._servers import offline, offline_version
 from pea.agents._slots import Slots
 from pea.workspace.calendars import Calendars
@@ -49,6 +49,7 @@ class Calendar(CalendarServers):
         self._cache: ReadCache | None = None
         self._others: Others | None = None
         self._opening = asyncio.Lock()
+        self._reading = Reading()
 
     async def stop(self) -> None:
         """Close the cache of what was read, and the connections."""
@@ -214,7 +215,8 @@ class Calendar(CalendarServers):
                 self._calendars = Calendars(_workspace(ctx), cache=self._cache)
         calendars = self._calendars
         with ctx.step("calendars.read"):
-            await ctx.compute(calendars.refresh, budget_s=max(LEAST_READING_S, reading_s(ctx)))
+            budget_s = max(LEAST_READING_S, reading_s(ctx))
+            await self._reading(lambda: ctx.compute(calendars.refresh, budget_s=budget_s))
         return calendars
 
     async def _answer(

@@ -12,7 +12,7 @@ from pea import Context, InputError, Settings, capability
 from pea.agents._letter_views import Correction, Draft, Formality, History, Intent, Promises, Wanted
 from pea.agents._mail_servers import MailServers
 from pea.agents._mail_views import ThreadView, Triage
-from pea.agents._reading import place, reading_s
+from pea.agents._reading import Reading, place, reading_s
 from pea.agents._servers import offline, offline_version
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Communication(MailServers):
     def __init__(self) -> None:
         self._inbox: Inbox | None = None
         self._opening = asyncio.Lock()
+        self._reading = Reading()
 
     async def stop(self) -> None:
         """Close what was opened."""
@@ -137,7 +138,7 @@ class Communication(MailServers):
                 self._inbox = await ctx.compute(_open, ctx.settings)
         inbox = self._inbox
         with ctx.step("mail.read"):
-            await ctx.compute(inbox.refresh, reading_s(ctx))
+            await self._reading(lambda: ctx.compute(inbox.refresh, reading_s(ctx)))
         return inbox
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from pea import Agent, Context, InputError, Settings, capability
 from pea.agents._document_views import Facts, Pages, SearchResult, Summary
-from pea.agents._reading import place, reading_s
+from pea.agents._reading import Reading, place, reading_s
 
 if TYPE_CHECKING:
     from pea.agents._library import Library
@@ -26,6 +26,7 @@ class Documents(Agent):
     def __init__(self) -> None:
         self._library: Library | None = None
         self._opening = asyncio.Lock()
+        self._reading = Reading()
 
     async def stop(self) -> None:
         """Close the index."""
@@ -84,7 +85,7 @@ class Documents(Agent):
                 self._library = await ctx.compute(_open, ctx.settings)
         library = self._library
         with ctx.step("documents.read"):
-            await ctx.compute(library.refresh, reading_s(ctx))
+            await self._reading(lambda: ctx.compute(library.refresh, reading_s(ctx)))
         return library
 
 

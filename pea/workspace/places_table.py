@@ -5,15 +5,39 @@ from __future__ import annotations
 import csv
 import functools
 import math
+import re
+import threading
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
+from typing import TypeVar
 
 import msgspec
 
 from pea.errors import MissingExtra
 
 EARTH_KM = 6371.0088  # mean radius (IUGG)
+_BETWEEN = re.compile("[^0-9a-z]+")
+_MAKING = threading.RLock()  # one table is made from the other
+
+T = TypeVar("T")
+
+
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    """Make a table at its first use, and once: threads that want it meanwhile wait for it instead of making their own.
+
+    `functools.cache` has each of them make it: five agents at their first question took five times as long.
+    """
+    known = functools.cache(make)
+
+    @functools.wraps(make)
+    def made() -> T:
+        if known.cache_info().currsize:
+            return known()
+        with _MAKING:
+            return known()
+
+    return made
 
 
 class Airport(msgspec.Struct, frozen=True):
@@ -54,6 +78,8 @@ def words(text: str) -> frozenset[str]:
 
 def folded(text: str) -> str:
     """Text for comparing names: no accents, no case, punctuation as single spaces."""
+    if text.isascii():
+        return _BETWEEN.sub(" ", text.lower()).strip()
     text = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss").replace("ø", "o").replace("ł", "l"))
     return " ".join("".join(c if c.isalnum() else " " for c in text if not unicodedata.combining(c)).split())
 
@@ -66,7 +92,7 @@ def distance_km(a: tuple[float, float], b: tuple[float, float]) -> float:
     return 2 * EARTH_KM * math.asin(math.sqrt(min(1.0, h)))
 
 
-@functools.cache
+@_once
 def airports() -> Mapping[str, Airport]:
     """Every airport by its IATA code (about 80 ms the first time)."""
     try:
@@ -91,7 +117,7 @@ def airports_near(point: tuple[float, float], *, within_km: float = 80.0, limit:
     return tuple(airports()[code] for _, code in sorted(near)[:limit])
 
 
-@functools.cache
+@_once
 def cities() -> Mapping[str, tuple[City, ...]]:
     """The cities by folded name, the likeliest of a name first (about 150 ms the first time)."""
     by_name: dict[str, list[City]] = {}
