@@ -8,12 +8,15 @@ are what Prometheus would evaluate (tests/watch/test_rehearse.py compares them w
 from __future__ import annotations
 
 import heapq
+import math
 import os
 import statistics
-from collections import deque
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
 from multiprocessing import get_context
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -33,7 +36,6 @@ from pea.watch.rule_file import parse_rules
 SEEDS = 25  # of each kind: 200 scenarios in all
 DAYS = 5  # of each look-alike: 30 in all
 PEER_SEEDS, NAIVE_DAYS, PEER_DAYS, PEER_HOURS = 5, 1, 2, 4
-PROCESSES = 2
 CPU_S = 600.0
 BUDGET_S = 40.0  # `for` of the rules that ship, and one interval
 # On harmless days the busy fleet's traffic bound does not apply, and an objective of 300 ms is missed in earnest where
@@ -56,72 +58,94 @@ class Found(msgspec.Struct, frozen=True):
     rank: int | None  # of the right cause, from 1; 0: not among them; None: no cause is looked for
 
 
+class _Job(NamedTuple):
+    what: str
+    kind: str
+    seed: int
+
+
 def detect(
     seeds: int = SEEDS,
     days: int = DAYS,
     peer_seeds: int = PEER_SEEDS,
     naive_days: int = NAIVE_DAYS,
     peer_days: int = PEER_DAYS,
+    minutes: float | None = None,
 ) -> list[Line | Figure]:
-    """All kinds of faults, then the harmless days, each also under the naive rules."""
-    began = _cpu_s()
-    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        # The long ones first, so that both processes are busy to the end.
-        asked = [(seed, kind, False) for seed in range(days) for kind in HARMLESS]
-        asked += [(seed, kind, True) for seed in range(naive_days) for kind in HARMLESS]
-        counted = pool.map(_a_day, asked)
-        played = pool.map(_a_fault, [(kind, seed) for kind in KINDS for seed in range(seeds)], chunksize=4)
-        beside = pool.map(_a_peer, [(kind, seed) for kind in KINDS for seed in range(peer_seeds)])
-        noisy = pool.map(_a_peer_day, [(kind, seed) for kind in HARMLESS for seed in range(peer_days)])
-        alarms, outcomes, peers = list(zip(asked, counted, strict=True)), list(played), list(beside)
-        peer_alarms = list(noisy)
-    figures: list[Line | Figure] = []
-    for place, kind in enumerate(KINDS):
-        ours = outcomes[place * seeds : (place + 1) * seeds]
-        figures += _of_kind(kind, ours, peers[place * peer_seeds : (place + 1) * peer_seeds])
-    times = [one.took_s for one in outcomes if one.took_s is not None]
-    figures.append(Figure("all kinds: median time to the alert", statistics.median(times), "s", len(times), BUDGET_S))
-    ranked = [one.rank for one in outcomes if one.rank is not None]
-    figures += [
-        Figure("causes: right one first", _share(rank == 1 for rank in ranked), "%", len(ranked), 95, at_least=True),
-        Figure("causes: right one in the first three", _share(0 < rank <= 3 for rank in ranked), "%", len(ranked)),
+    """All kinds of faults and harmless days, beside Prometheus and naive rules.
+
+    After so many ``minutes`` nothing more is begun: the figures are then of the first seeds of each kind, and a line
+    says how much was left out.
+    """
+    began, until_s = _cpu_s(), math.inf if minutes is None else time.monotonic() + 60 * minutes
+    counts = {"day": days, "naive day": naive_days, "fault": seeds, "peer": peer_seeds, "peer day": peer_days}
+    # A seed of everything, then the next: the long days come first, and what a time box leaves is of all kinds.
+    jobs = [
+        _Job(what, kind, seed)
+        for seed in range(max(counts.values()))
+        for what, count in counts.items()
+        for kind in (HARMLESS if "day" in what else KINDS)
+        if seed < count
     ]
+    found = _played(jobs, until_s)
+    figures: list[Line | Figure] = []
+    for kind in [kind for kind in KINDS if found["fault", kind]]:
+        figures += _of_kind(kind, found["fault", kind], found["peer", kind])
+    outcomes: list[Found] = [one for kind in KINDS for one in found["fault", kind]]
+    times = [one.took_s for one in outcomes if one.took_s is not None]
+    if times:
+        median_s = statistics.median(times)
+        figures.append(Figure("all kinds: median time to the alert", median_s, "s", len(times), BUDGET_S))
+    ranked = [one.rank for one in outcomes if one.rank is not None]
+    if ranked:
+        first, three = _share(rank == 1 for rank in ranked), _share(0 < rank <= 3 for rank in ranked)
+        figures += [
+            Figure("causes: right one first", first, "%", len(ranked), 95, at_least=True),
+            Figure("causes: right one in the first three", three, "%", len(ranked)),
+        ]
     early = sum(one.early for one in outcomes)
     figures.append(Figure("alerts before any fault", early, "alerts", len(outcomes), 0))
-    for place, kind in enumerate(HARMLESS):
-        quiet, naive = ([count for day, count in alarms if day[1:] == (kind, plainly)] for plainly in (False, True))
-        theirs = [one for one in peer_alarms[place * peer_days : (place + 1) * peer_days] if one is not None]
+    for kind in HARMLESS:
+        quiet, naive = found["day", kind], found["naive day", kind]
+        theirs = [one for one in found["peer day", kind] if one is not None]
         notes = [f"naive rules: {statistics.fmean(naive):g}"] if naive else []
         if theirs:
             notes.append(f"Prometheus: {statistics.fmean(theirs):g}")
-        if not quiet:
-            continue
-        what = f"false alarms a day, {kind}"
-        figures.append(Figure(what, statistics.fmean(quiet), "alerts", len(quiet), 0, ", ".join(notes)))
+        if quiet:
+            what = f"false alarms a day, {kind}"
+            figures.append(Figure(what, statistics.fmean(quiet), "alerts", len(quiet), 0, ", ".join(notes)))
+    done = sum(map(len, found.values()))
+    figures.append(Figure("of all of this, played", 100 * done / len(jobs), "%", done, 100, at_least=True))
     figures.append(Figure("all of this", _cpu_s() - began, "s of CPU", budget=CPU_S))
     return figures
 
 
-def _a_day(day: tuple[int, str, bool]) -> int:
-    """The alerts of a harmless day: its seed, its kind, and whether rules are without confidence bounds."""
-    seed, kind, plainly = day
-    return harmless(_day_of(kind, seed), plain(rules()) if plainly else rules())
+def _played(jobs: Sequence[_Job], until_s: float) -> Mapping[tuple[str, str], list[Any]]:
+    """What the jobs found, by what they are and of which kind; a process for each core."""
+    found: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        begun = [(job, pool.submit(_play, job)) for job in jobs]
+        wait([future for _, future in begun], None if until_s == math.inf else max(until_s - time.monotonic(), 0.0))
+        pool.shutdown(cancel_futures=True)  # those that are being played end
+        for job, future in begun:
+            if not future.cancelled():
+                found[job.what, job.kind].append(future.result())
+    return found
 
 
-def _a_fault(given: tuple[str, int]) -> Found:
-    return scenario(fault(*given), rules())
-
-
-def _a_peer(given: tuple[str, int]) -> float | None:
-    return time_to_alert(fault(*given), rules())
-
-
-def _a_peer_day(given: tuple[str, int]) -> float | None:
-    """As `_a_day`, of Prometheus: alerts a day, from a few hours of it."""
-    kind, seed = given
-    day = _day_of(kind, seed, PEER_HOURS * 3_600.0)
-    found = false_alarms(day.traffic, day.touch, rules(), NOT_HARMLESS)
-    return None if found is None else found * 24 / PEER_HOURS
+def _play(job: _Job) -> Found | float | None:
+    match job.what:
+        case "day":
+            return harmless(_day_of(job.kind, job.seed), rules())
+        case "naive day":
+            return harmless(_day_of(job.kind, job.seed), plain(rules()))
+        case "fault":
+            return scenario(fault(job.kind, job.seed), rules())
+        case "peer":
+            return time_to_alert(fault(job.kind, job.seed), rules())
+    day = _day_of(job.kind, job.seed, PEER_HOURS * 3_600.0)
+    alarms = false_alarms(day.traffic, day.touch, rules(), NOT_HARMLESS)
+    return None if alarms is None else alarms * 24 / PEER_HOURS
 
 
 def _day_of(kind: str, seed: int, seconds: float = DAY_S) -> LookAlike:

@@ -188,6 +188,7 @@ SUITES = _suites(
         "detect",
         _takes(45, full=720),
         given={"whole": {"seeds": 1, "days": 1, "peer_seeds": 1, "naive_days": 0, "peer_days": 0}},
+        takes_minutes=True,
     ),
     Suite(
         "detect-baselines",

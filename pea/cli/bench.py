@@ -32,7 +32,7 @@ STDOUT = "-"
     "--profile", type=click.Path(path_type=Path), help="Folder for a flame graph and the memory of each suite."
 )
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of public data sets, for suites that use them.")
-@click.option("--minutes", type=click.FloatRange(0.1, 10_080), help="How long soak goes on.")
+@click.option("--minutes", type=click.FloatRange(0.1, 10_080), help="How long soak goes on, and detect at most.")
 @click.option("--kills", type=click.IntRange(1, 100_000), help="How often crash kills the service.")
 def command(
     names: tuple[str, ...],

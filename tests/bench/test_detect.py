@@ -2,8 +2,8 @@
 
 import pytest
 
-from pea.bench.detect import harmless, plain, rules, scenario
-from pea.bench.detect_faults import LookAlike, fault, look_alikes
+from pea.bench.detect import detect, harmless, plain, rules, scenario
+from pea.bench.detect_faults import KINDS, LookAlike, fault, look_alikes
 from pea.bench.detect_fleet import Traffic, traces
 
 
@@ -40,3 +40,12 @@ def test_the_same_seed_is_the_same_day() -> None:
     traffic = Traffic(lambda _: 1.0, 60.0, 9)
     first, second = (list(traces(traffic, given.touch)) for _ in range(2))
     assert first == second
+
+
+def test_a_time_box_says_what_it_left_out() -> None:
+    """When the time is over nothing more is begun, and the figures are of what was played."""
+    found = {one.what: one for one in detect(1, 0, 0, 0, 0, minutes=0.0)}
+    played = found["of all of this, played"]
+    assert (played.value, played.passed) == (pytest.approx(100 * played.count / len(KINDS)), False)
+    assert sum(what.endswith(": found") for what in found) == played.count
+    assert found["alerts before any fault"].count == played.count
