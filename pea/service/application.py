@@ -20,6 +20,7 @@ from pea.service import (
     otlp_in,
     probes,
     problems,
+    schedules,
     stream,
     task_events,
     tasks,
@@ -57,6 +58,7 @@ ROUTES = (
     *alerts_sla.ROUTES,
     *caches.ROUTES,
     *activity.ROUTES,
+    *schedules.ROUTES,
     *probes.ROUTES,
     *login.ROUTES,
 )
