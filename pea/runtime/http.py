@@ -93,6 +93,11 @@ class HttpPool:
     async def _end(self, _session: Any, about: Any, given: aiohttp.TraceRequestEndParams) -> None:
         status = given.response.status
         about.span.set_attribute(names.HTTP_RESPONSE_STATUS_CODE, status)
+        sent, answered = given.response.request_info.headers, given.response.headers
+        for name, headers in ((names.HTTP_REQUEST_BODY_SIZE, sent), (names.HTTP_RESPONSE_BODY_SIZE, answered)):
+            size = headers.get("Content-Length", "")
+            if size.isascii() and size.isdigit() and len(size) < 16:
+                about.span.set_attribute(name, int(size))
         if status >= 400:
             about.span.set_attribute(names.ERROR_TYPE, str(status))
             about.span.set_status(Status(StatusCode.ERROR))

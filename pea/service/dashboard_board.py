@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pea.runtime import AgentRecord, AgentState, Runtime, TaskState
+from pea.runtime.owners import Owners
 from pea.service.chronicle import Holder
 from pea.service.dashboard_charts import charts, mean_lag_s, memory_line
 from pea.service.dashboard_json import (
@@ -26,6 +27,7 @@ from pea.service.dashboard_json import (
     Tokens,
     Trends,
 )
+from pea.service.dashboard_ledger import AgentRates, Ledger
 from pea.service.dashboard_pressure import short_of_memory
 from pea.service.dashboard_pulse import SLOTS, STEP_S, Meter, Pulse, Window
 from pea.service.dashboard_uptime import UNKNOWN, Standing, Uptime, system_standing, up_sample
@@ -35,6 +37,7 @@ from pea.service.task_json import TaskJson, task_json
 from pea.store import Chronicle
 from pea.store.rates import bucket_of
 from pea.telemetry.loop_lag import Culprit
+from pea.telemetry.loop_share import LoopShare
 from pea.watch.health import Health, Signs, health
 from pea.watch.recommend import AgentPattern, Recommendation, SystemPattern, recommend
 from pea.watch.trends import error_trend, growth_per_hour, response_trend, throughput_trend
@@ -65,6 +68,8 @@ class Board:
         self._chronicle: Chronicle | None = None
         self._patterns: Patterns | None = None
         self._usage = UsageReader()
+        self._ledger = Ledger()
+        self._rates = AgentRates(self._ledger)
         self._uptime = Uptime()
         self._problems: dict[str, str] = {}
         self._problems_at = float("-inf")
@@ -75,7 +80,7 @@ class Board:
         chronicle = self._chronicle = holder.chronicle
         if chronicle is None:
             return
-        chronicle.inlet.consumers.append(self.pulse)
+        chronicle.inlet.consumers += [self.pulse, self._ledger]
         chronicle.add_source(self.pulse.source)
         chronicle.add_source(self._look)
 
@@ -85,6 +90,11 @@ class Board:
 
     def _look(self) -> Mapping[str, float]:
         self._uptime.look(tuple(self.runtime.directory.records))
+        monitor, directory = self.runtime.telemetry.monitor, self.runtime.directory
+        if self._rates.share is None and self.runtime.ready:
+            loaded = [record.name for record in directory.records if record.capabilities]
+            monitor.share = self._rates.share = LoopShare(Owners(directory.agent(name) for name in loaded))
+        self._rates.look()
         return up_sample()
 
     def charts(self, window: str) -> Charts | None:
@@ -173,7 +183,6 @@ class Board:
         kept = sum(count for bucket, count in window.buckets.items() if bucket <= bucket_of(SLA_NS))
         seconds = max(min(window.seconds, self._clock() - self.pulse.since), 1.0)
         operations = self.pulse.operations / max(self._clock() - self.pulse.since, 1.0)
-        memory = usage.agent_bytes.get(name) if name else usage.memory_bytes
         standing = self._uptime.of(name) if name else self._system_standing()
         return Metrics(
             response=Response(
@@ -189,13 +198,7 @@ class Board:
                 tasks_per_min=round(60 * calls / seconds, 3),
                 peak_per_s=window.peak_per_s,
             ),
-            resources=Resources(
-                cpu=None if name else usage.cpu,
-                memory_bytes=memory,
-                heap_bytes=None if name else usage.heap_bytes,
-                network_bytes_per_s=None if name else usage.network_bytes_per_s,
-                disk_operations_per_s=None if name else usage.disk_operations_per_s,
-            ),
+            resources=self._resources(name, usage),
             reliability=Reliability(
                 errors=window.errors,
                 error_rate=round(window.errors / calls, 6) if calls else None,
@@ -211,6 +214,25 @@ class Board:
                 sla_compliance=round(kept / calls, 6) if calls else None,
             ),
             trends=self._lately(name, meter)[0],
+        )
+
+    def _resources(self, agent: str, usage: Usage) -> Resources:
+        if not agent:
+            return Resources(
+                cpu=usage.cpu,
+                memory_bytes=usage.memory_bytes,
+                heap_bytes=usage.heap_bytes,
+                network_bytes_per_s=usage.network_bytes_per_s,
+                disk_operations_per_s=usage.disk_operations_per_s,
+            )
+        used = self._rates.rate(agent) if agent in self.runtime.directory.records else None
+        accounted = usage.agent_bytes.get(agent)
+        return Resources(
+            cpu=self._rates.cpu(used),
+            memory_bytes=accounted,
+            heap_bytes=accounted,  # all that is accounted to an agent are objects on the heap
+            network_bytes_per_s=None if used is None else round(used.network_bytes, 3),
+            disk_operations_per_s=None if used is None else round(used.file_operations, 3),
         )
 
     def _efficiency(self, agent: str) -> float | None:

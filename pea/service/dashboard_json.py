@@ -40,7 +40,9 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
     """What is used. The heap is resident memory that no file is behind; the network, the service's own connections.
 
-    For one agent only its memory is known: agents share a process, its threads and its files.
+    Agents share a process, so what one of them uses is found otherwise, over the last five minutes. CPU is estimated:
+    that of its jobs is measured, its part of the event loop's is taken from looks at the loop's stack. Memory and heap
+    are what is accounted to it. The network is its connectors' and HTTP requests', the disk its jobs' reads and writes.
     """
 
     cpu: Share | None

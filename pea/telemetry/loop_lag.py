@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import sys
 import threading
 import time
@@ -18,6 +19,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 import msgspec
+
+from pea.telemetry.loop_share import LoopShare
 
 BEAT_S = 0.05
 KEPT = 20
@@ -70,6 +73,7 @@ class LoopMonitor:
         self.lag_s = 0.0
         self.worst_s = 0.0
         self.culprits: deque[Culprit] = deque(maxlen=KEPT)
+        self.share: LoopShare | None = None  # told at each look what the loop does, to estimate whose code it runs
         self.stalls = 0
         self._state = Overdue(threshold_s)
         self._on_lag = on_lag
@@ -123,8 +127,10 @@ class LoopMonitor:
 
     def _watch(self) -> None:
         pause = min(max(self._state.threshold_s / 2, 0.01), 0.1)
-        while not self._stopped.wait(pause):
+        while not self._stopped.wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311  in step with no work of the loop
             self._state.look(time.perf_counter(), time.time_ns(), self._stack)
+            if self.share is not None:
+                self.share.look(self._loop_thread, sys._current_frames().get(self._loop_thread))
 
     def _stack(self) -> tuple[str, ...]:
         frame = sys._current_frames().get(self._loop_thread)

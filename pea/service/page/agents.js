@@ -15,6 +15,7 @@ const COLUMNS = [
   { key: "p50", title: "p50", number: true, value: (row) => row.metrics.response.p50_ms ?? -1 },
   { key: "p95", title: "p95", number: true, value: (row) => row.metrics.response.p95_ms ?? -1 },
   { key: "max", title: "Max", number: true, value: (row) => row.metrics.response.max_ms ?? -1 },
+  { key: "cpu", title: "CPU", number: true, value: (row) => row.metrics.resources.cpu ?? -1, any: (row) => row.metrics.resources.cpu !== null },
   { key: "memory", title: "Memory", number: true, value: (row) => row.metrics.resources.memory_bytes ?? -1, any: (row) => row.metrics.resources.memory_bytes !== null },
   { key: "cache", title: "Cache hits", number: true, value: (row) => hits(row) ?? -1, any: (row) => hits(row) !== null },
   { key: "tokens", title: "Tokens", number: true, value: (row) => used(row) ?? -1, any: (row) => row.tokens !== null },
@@ -36,6 +37,10 @@ function used(row) {
 function standing({ uptime, mtbf_s, mttr_s }) {
   const said = [uptime !== null && `in service ${+(100 * uptime).toFixed(3)} % of the time`, mtbf_s !== null && `${milliseconds(1e3 * mtbf_s)} between failures`, mttr_s !== null && `${milliseconds(1e3 * mttr_s)} to recover`];
   return said.filter(Boolean).join(", ") || null;
+}
+
+function uses({ network_bytes_per_s, disk_operations_per_s }) {
+  return `of all CPUs, estimated over five minutes; ${bytes(network_bytes_per_s)}/s over the network, ${rate(disk_operations_per_s)} reads and writes of files`;
 }
 
 function tiers(row) {
@@ -71,6 +76,7 @@ function render(shown) {
       rate: () => (idle ? NONE : rate(throughput.requests_per_s)),
       errors: () => (failed ? element("a", { href: `/traces/${row.failed_trace}`, class: "bad", title: Object.entries(reliability.errors_by_type).map(([type, count]) => `${type}: ${count}`).join(", "), text: percent(reliability.error_rate) }) : percent(reliability.error_rate)),
       p50: () => milliseconds(response.p50_ms), p95: () => milliseconds(response.p95_ms), max: () => milliseconds(response.max_ms),
+      cpu: () => (resources.cpu === null ? NONE : element("span", { title: uses(resources), text: percent(resources.cpu) })),
       memory: () => bytes(resources.memory_bytes),
       cache: () => (hits(row) === null ? NONE : element("span", { title: tiers(row), text: percent(hits(row)) })),
       tokens: () => (row.tokens === null ? NONE : element("span", { title: `${whole(row.tokens.input)} in, ${whole(row.tokens.output)} out, ${whole(row.tokens.model_calls)} calls of models`, text: whole(used(row)) })),
