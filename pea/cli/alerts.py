@@ -97,7 +97,7 @@ def _show(to: Console, found: dict[str, Any], base: str) -> None:
     gone = [alert for alert in found["history"] if alert["id"] not in {one["id"] for one in present}]
     if not present and not gone:
         to.print("[green]no alert fires[/]")
-    for alert in [*present, *gone]:
+    for alert in [*sorted(present, key=lambda one: bool(one["inhibited_by"])), *gone]:
         style = _STYLES[alert["severity"]]
         to.print(f"[{style}]{alert['severity']:<8}[/] {alert['state']:<8} [bold]{escape(alert['message'])}[/]")
         notes = [f"since {alert['since']}", alert["id"]]

@@ -6,7 +6,6 @@ ring of slices, what waits in one, the buckets of a slice, the ring of counts.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import msgspec
@@ -62,7 +61,7 @@ class Slice:
         if self.pending:
             self.buckets = count(self.pending, self.buckets)
             self.folded += len(self.pending)
-            self.total += math.fsum(self.pending)
+            self.total += sum(self.pending)
             self.pending = []
             self._above = {}
         return self.buckets
@@ -99,7 +98,7 @@ class Window:
 
     def __init__(self, long_s: int = 0, limits: Sequence[float] = ()) -> None:
         self._ring: list[Slice | None] = [None] * SLICES
-        self._current: Slice | None = None
+        self._current = Slice(-1)  # the newest
         self._from_ns = self._until_ns = 0
         self._limits = tuple(limits)
         # A row for the values, one for the marked, and one for each limit.
@@ -111,12 +110,14 @@ class Window:
 
     def add(self, end_ns: int, value: float, trace_id: int = 0, *, marked: bool = False) -> None:
         """Take one value of the moment ``end_ns``."""
-        held = self._current
-        if held is None or not self._from_ns <= end_ns < self._until_ns:  # a division of such numbers costs twice that
-            held = self._slice(end_ns // _SLICE_NS)
-            if held is None:
+        if self._from_ns <= end_ns < self._until_ns:  # a division of such numbers costs twice that
+            held = self._current
+        else:
+            found = self._slice(end_ns // _SLICE_NS)
+            if found is None:
                 self.late += 1
                 return
+            held = found
         pending = held.pending
         pending.append(value)
         if value > held.high:
@@ -154,8 +155,6 @@ class Window:
     def slices(self, start_s: float, end_s: float) -> list[Slice]:
         """The slices of that time that hold something, oldest first."""
         first, last = int(start_s // SLICE_S) + 1, int(end_s // SLICE_S)
-        if self._current is None or first > self._current.slot:
-            return []
         last = min(last, self._current.slot)
         first = max(first, last - SLICES + 1)
         if last < first:
@@ -188,9 +187,8 @@ class Window:
         if held is not None and held.slot >= slot:
             return held if held.slot == slot else None
         newest = self._current
-        if newest is None or slot > newest.slot:
-            if newest is not None:
-                newest.fold()
+        if slot > newest.slot:
+            newest.fold()
             self._current = made = Slice(slot)
             self._from_ns, self._until_ns = slot * _SLICE_NS, (slot + 1) * _SLICE_NS
             self.last_s = (slot + 1) * float(SLICE_S)
