@@ -1,8 +1,9 @@
 """Whose code the event loop runs: estimated by looking at its stack now and then, so that nothing is paid per call.
 
-A look finds somebody's code or nobody's; the loop's own CPU clock says how much there is to share. What takes less than
-the interpreter's switch interval (half a millisecond) is seen less often than it should be: the loop hands its turn on
-when it is done, and only then does another thread look.
+A look stands for the time between looks, or for its part of the loop's CPU time where that is less: the machine may
+have kept the loop waiting. What takes less than the interpreter's switch interval (half a millisecond) is seen less
+often than it should be, as the loop hands its turn on when it is done, and only then does another thread look; what is
+not seen is nobody's.
 """
 
 from __future__ import annotations
@@ -31,17 +32,24 @@ def thread_cpu_s(thread: int) -> float | None:
 class LoopShare:
     """CPU seconds by owner. ``owner`` names whose a code object is, or nobody by ``""``; it is asked once for each."""
 
-    def __init__(self, owner: Owner, cpu_s: Callable[[int], float | None] = thread_cpu_s) -> None:
-        self._owner, self._cpu_s = owner, cpu_s
+    def __init__(
+        self,
+        owner: Owner,
+        cpu_s: Callable[[int], float | None] = thread_cpu_s,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._owner, self._cpu_s, self._clock = owner, cpu_s, clock
         self._known: dict[CodeType, str] = {}
         self._seen: Counter[str] = Counter()
-        self._began_s: float | None = None
+        self._looks = 0
+        self._began: tuple[float, float] | None = None  # CPU and other time of the last sharing
         self._shared: dict[str, float] = {}
         self._lock = threading.Lock()
         self.told = cpu_s(threading.get_ident()) is not None  # whether the system tells of threads' CPU time
 
     def look(self, thread: int, frame: FrameType | None) -> None:
         """Look at what the loop's thread does now."""
+        self._looks += 1
         if frame is None or frame.f_globals.get("__name__") in _IDLE:
             return
         self._seen[self._of(frame)] += 1
@@ -54,15 +62,16 @@ class LoopShare:
             return dict(self._shared)
 
     def _share(self, thread: int) -> None:
-        now_s, began_s = self._cpu_s(thread), self._began_s
-        seen, self._seen, self._began_s = self._seen, Counter(), now_s
-        if now_s is None or began_s is None:
+        cpu_s, began = self._cpu_s(thread), self._began
+        now = None if cpu_s is None else (cpu_s, self._clock())
+        seen, looks, self._seen, self._looks, self._began = self._seen, self._looks, Counter(), 0, now
+        if now is None or began is None:
             return
-        each_s = (now_s - began_s) / seen.total()
+        each_s = min((now[0] - began[0]) / seen.total(), (now[1] - began[1]) / looks)
         with self._lock:
-            for owner, looks in seen.items():
+            for owner, times in seen.items():
                 if owner:
-                    self._shared[owner] = self._shared.get(owner, 0.0) + looks * each_s
+                    self._shared[owner] = self._shared.get(owner, 0.0) + times * each_s
 
     def _of(self, frame: FrameType | None) -> str:
         """The owner of the innermost frame that has one: what an agent calls is the agent's."""

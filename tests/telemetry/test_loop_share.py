@@ -34,17 +34,20 @@ def looks(share, *frames):
         share.look(1, frame)
 
 
-def test_the_loops_time_is_shared_by_looks():
-    """A quarter of the looks is a quarter of the CPU time; before the first sharing there is no span of it to share."""
-    clock = Clock()
-    share = LoopShare(lambda code: {"a_function": "a"}.get(code.co_name, ""), clock)
+@pytest.mark.parametrize(
+    ("cpu_s", "wall_s", "each_s"), [(4.0, 100.0, 0.2), (4.0, 2.0, 0.1)], ids=["kept waiting", "unseen"]
+)
+def test_a_look_stands_for_its_part_of_the_time(cpu_s, wall_s, each_s):
+    """Of the loop's CPU time, or of the time between looks where that is less; the first sharing only begins it."""
+    clock, wall = Clock(), Clock()
+    share = LoopShare(lambda code: {"a_function": "a"}.get(code.co_name, ""), clock, lambda: wall(0))
     mine, other = a_function(), calls_nothing_of_note()
     looks(share, *[mine] * ENOUGH)
     assert share.seconds() == {}
-    clock.now = 14.0
-    quarter = ENOUGH // 4
-    looks(share, *[mine] * quarter, *[other] * (ENOUGH - quarter))
-    assert share.seconds() == pytest.approx({"a": 1.0})
+    clock.now += cpu_s
+    wall.now += wall_s
+    looks(share, *[mine] * 5, *[other] * (ENOUGH - 5))
+    assert share.seconds() == pytest.approx({"a": 5 * each_s})
 
 
 def test_what_an_owner_calls_is_its_own():
