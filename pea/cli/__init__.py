@@ -18,6 +18,7 @@ _COMMANDS = {
     "mcp": ("pea.cli.mcp", "Serve every capability as a tool to an MCP host."),
     "tasks": ("pea.cli.tasks", "Submit, list, show, approve and cancel tasks of a running service."),
     "sync": ("pea.cli.sync", "Fetch what is new from your calendars and mail on servers."),
+    "connect": ("pea.cli.connect", "Your accounts on servers: list, test and add them."),
     "approve": ("pea.cli.approve", "What waits for your yes, and saying it."),
     "schedule": ("pea.cli.schedule", "Have something done at given hours."),
     "cache": ("pea.cli.cache", "What the caches of a running service hold."),

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import click
 
 from pea.cli.client import Unreachable, address, request
+from pea.cli.connect import examined
 from pea.cli.doctor_access import tokens
 from pea.cli.doctor_finding import Finding, show
 from pea.cli.doctor_memory import memory
@@ -48,7 +49,7 @@ def command(settings: Settings, stack: bool, urls: tuple[str, ...], as_json: boo
     findings = [*_python(), *_extras(), *_workspace(settings), *_state(settings), *_service(settings)]
     findings += [tokens(settings, datetime.now(UTC)), *_export()]
     findings += asyncio.run(_agents(settings))
-    findings += asyncio.run(_accounts(settings))
+    findings += asyncio.run(examined(settings))
     sys.exit(show(findings, as_json=as_json))
 
 
@@ -163,21 +164,3 @@ async def _agents(settings: Settings) -> list[Finding]:
             else:
                 found.append(Finding(f"agent {record.name}", "missing", health.problem or record.state.value))
         return found
-
-
-async def _accounts(settings: Settings) -> list[Finding]:
-    """Whether each account on a server works, and from when its last good copy is."""
-    if not settings.connect.accounts:
-        return []
-    from pea.connect import standing
-    from pea.connect.probe import probe
-
-    found = []
-    for name in settings.connect.accounts:
-        last = standing(settings, name).last_good
-        copy = f"; last synced {datetime.fromtimestamp(last, settings.zone):%Y-%m-%d %H:%M}" if last else ""
-        try:
-            found.append(Finding(f"account {name}", "ok", await probe(settings, name) + copy))
-        except PeaError as error:
-            found.append(Finding(f"account {name}", "missing", error.what + copy, error.fix))
-    return found
