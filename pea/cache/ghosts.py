@@ -6,36 +6,29 @@ GHOST_BYTES = 100  # a hash and its share of a dict
 
 
 class Ghosts:
-    """Keys are remembered by their hash, so that they do not stay in memory themselves."""
+    """Counts by the keys' hashes, so that the keys do not stay in memory themselves.
 
-    __slots__ = ("_age", "new", "old")
+    ``new`` and ``old`` are read and written directly where each call would tell. A value is a count, and in its last
+    byte the ``age`` at which it was written: how often all counts had been halved before.
+    """
+
+    __slots__ = ("age", "new", "old")
 
     def __init__(self) -> None:
-        self.new: dict[int, int] = {}  # count, and in the last byte how often all had been halved before
+        self.new: dict[int, int] = {}
         self.old: dict[int, int] = {}
-        self._age = 0
+        self.age = 0
 
     def __len__(self) -> int:
         return len(self.new) + len(self.old)
 
-    def remember(self, mark: int, count: int, most: float) -> None:
-        """The key with this hash has left after ``count`` requests; a generation is at most ``most`` keys."""
-        if len(self.new) > most:
-            self.old, self.new = self.new, {}
-        self.new[mark] = count << 8 | self._age
-
-    def recall(self, mark: int) -> int | None:
-        """The count of a key that comes back, which is no ghost any longer; None when it is not remembered."""
-        kept = self.new.pop(mark, None)
-        if kept is None:
-            kept = self.old.pop(mark, None)
-            if kept is None:
-                return None
-        return kept >> 8 + (self._age - kept & 255)
+    def turn(self) -> None:
+        """Begin a generation: the one before the last is forgotten."""
+        self.old, self.new = self.new, {}
 
     def halve(self) -> None:
         """Age all counts, without touching them."""
-        self._age = self._age + 1 & 255
+        self.age = self.age + 1 & 255
 
     def clear(self) -> None:
         """Forget all."""

@@ -119,6 +119,10 @@ class TwoQueuesMachine(RuleBasedStateMachine):
     def change(self, policy):
         self.real.policy = policy
 
+    @rule(size=st.integers(0, BYTES))
+    def limit(self, size):
+        self.real.limit(size)
+
     @precondition(lambda self: self.model)
     @rule()
     def clear(self):
@@ -131,10 +135,10 @@ class TwoQueuesMachine(RuleBasedStateMachine):
         assert set(real) == set(self.model)
         queued = [node for queue in (real._small, real._main) for node in queue if not node.gone]
         assert sorted(node.key for node in queued) == sorted(self.model)
-        assert real._gone == len(real._small) + len(real._main) - len(queued)
+        assert real._small_gone + real._main_gone == len(real._small) + len(real._main) - len(queued)
         assert real.size_bytes == sum(node.size for node in real._nodes.values())
         assert real._small_bytes == sum(node.size for node in real._small if not node.gone)
-        assert real.stats().size_bytes <= BYTES + 2 * GHOST_BYTES
+        assert not real or real.stats().size_bytes <= real.limit_bytes + 2 * GHOST_BYTES
         assert len(real) <= ENTRIES
 
 
@@ -194,6 +198,52 @@ def test_the_traces_suit_different_policies():
         ratios = {policy: hit_percent(queues(limit, policy), trace) for policy in POLICIES}
         best.add(max(ratios, key=ratios.__getitem__))
     assert len(best) >= 2
+
+
+@pytest.mark.parametrize("policy", ["s3-fifo", "tinylfu"])
+def test_a_bound_of_bytes_admits_as_one_of_entries_does(policy):
+    """Whichever bound is reached first, who is not asked for again does not push out who is."""
+    trace, limit = TRACES["scan"]
+    room = limit * (1000 + two_queues.ENTRY_BYTES) / (1 - two_queues._GHOST_SHARE)
+    by_bytes = hit_percent(TwoQueues(int(room), 1 << 20, 1e9, policy=policy), trace)
+    assert by_bytes >= hit_percent(queues(limit, policy), trace) - 2
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("limit", [1, 2, 3, 200])
+def test_the_newest_entries_are_held(policy, limit):
+    """Also where there is room for one only; and what a round lets go at once is a small part."""
+    held = queues(limit, policy)
+    for number in range(10 * limit):
+        held.put(number, number, 1000)
+        assert len(held) <= limit
+        assert number < limit or len(held) >= limit - limit // 64 - 1
+    assert held.stats().evicted_size + len(held) == 10 * limit
+
+
+def test_who_is_told_changes_with_the_sample():
+    """A judge whose mask changes hears of the keys that belong to the new sample, of entries held already too."""
+
+    class Listening:
+        def __init__(self):
+            self.mask, self.asked, self.heard = 0, [], []
+
+        def verdict(self, policy, held, *, full):
+            self.heard.append(self.asked[:])
+            self.asked.clear()
+            return policy
+
+    judge = Listening()
+    held = TwoQueues(1 << 30, 1 << 20, 1e9, judge=judge)
+    for mask in (0, 3, 1):
+        judge.mask = mask
+        for number in range(1_000, 1_200):  # to the next tick, whose mask holds from then on
+            held.put(number, number, 1)
+        judge.asked.clear()
+        for number in range(1_000, 1_100):
+            held.get(number)
+        assert judge.asked == [number for number in range(1_000, 1_100) if not number % two_queues.SPREAD & mask]
+        judge.asked.clear()
 
 
 def test_former_favourites_are_overtaken():
