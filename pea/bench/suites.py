@@ -150,6 +150,7 @@ SUITES = _suites(
         _takes(40, 12),
         given={"quick": {"initialisations": 3, "count": 200, "at_once": (1, 10, 100)}},
     ),
+    Suite("bounds", "the report's bounds, each given three times as much", "pea.bench.bounds", "bounds", _takes(5, 5)),
     Suite(
         "scaling",
         "cost per unit as work grows: agents, spans, rules, keys, stored spans, tasks",
