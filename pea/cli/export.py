@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
@@ -14,6 +15,7 @@ from typing import IO, Any
 import click
 import msgspec
 
+from pea.cli import backup as backups
 from pea.cli.options import as_json, settings_options
 from pea.cli.present import show_json
 from pea.config import Seconds, Settings
@@ -28,7 +30,11 @@ _ROW = dict[str, Any]
 @click.option("--to", "target", type=click.Path(path_type=Path), help="File to write (default: standard output).")
 @click.option("--format", "form", type=click.Choice(["parquet", "jsonl"]), help="Default: by the file's name.")
 @click.option("--since", metavar="AGE", help="Only what began within this time: 24h, 7d.")
-@click.option("--backup", type=click.Path(path_type=Path), help="Copy PEA's files into this folder instead.")
+@click.option(
+    "--backup", metavar="WHERE", help="Back PEA's files up instead: a folder, s3://BUCKET/PREFIX, gs://, az://."
+)
+@click.option("--keep", type=click.IntRange(min=1), help="With --backup: delete all but the newest so many.")
+@click.option("--restore", metavar="WHERE", help="Bring the newest backup there into the --state folder instead.")
 @as_json
 @settings_options
 def command(
@@ -37,16 +43,25 @@ def command(
     target: Path | None,
     form: str | None,
     since: str | None,
-    backup: Path | None,
+    backup: str | None,
+    keep: int | None,
+    restore: str | None,
     as_json: bool,
 ) -> None:
     """Export the tasks of the journal (default), or the spans of the store.
 
     A column that holds a structure (input, result, attributes) is JSON text in Parquet, which needs pea[parquet].
+    A backup in object storage needs pea[backup], and credentials in the environment.
     """
     state = Path(settings.state)
+    if backup is not None and restore is not None:
+        raise ConfigError("a backup is either made or brought back", where="--restore", fix="leave one of them out")
     if backup is not None:
-        _show(_back_up(state, backup), backup, as_json=as_json)
+        stamp, made = backups.back_up(state, backup, datetime.now(UTC), keep)
+        _show_backup(f"{backup.rstrip('/')}/{stamp}", made, as_json=as_json)
+        return
+    if restore is not None:
+        _show_backup(str(state), backups.restore(restore, state), as_json=as_json)
         return
     form = form or ("parquet" if target is not None and target.suffix == ".parquet" else "jsonl")
     if form == "parquet" and target is None:
@@ -72,8 +87,18 @@ def _show(counts: dict[str, int], target: Path, *, as_json: bool) -> None:
         show_json({"to": str(target), **counts})
         return
     for name, count in counts.items():
-        is_file = name not in {"tasks", "spans"}
-        click.echo(f"{target / name}: {count:,} bytes" if is_file else f"{target}: {count:,} {name}")
+        click.echo(f"{target}: {count:,} {name}")
+
+
+def _show_backup(where: str, manifest: backups.Manifest, *, as_json: bool) -> None:
+    if as_json:
+        show_json({"to": where, "at": manifest.at, "files": {file.name: file.size for file in manifest.files}})
+        return
+    for file in manifest.files:
+        click.echo(f"{where}/{file.name}: {file.size:,} bytes")
+    click.echo(
+        f"{len(manifest.files)} files of {manifest.at}, {sum(file.size for file in manifest.files):,} bytes in all"
+    )
 
 
 def _tasks(state: Path, since: float) -> Iterator[_ROW]:
@@ -191,31 +216,3 @@ def _kind(pa: Any, name: str) -> Any:
     if name in _COUNTS:
         return pa.int64()
     return pa.bool_() if name == "journaled" else pa.string()
-
-
-# Caches and indexes are left out: they are made again from the user's own files.
-_DATABASES = (Path("journal", "journal.db"), Path("chronicle", "spans.db"), Path("activity.sqlite"))
-
-
-def _back_up(state: Path, folder: Path) -> dict[str, int]:
-    """Copy every database of the state folder as it is at one moment, while it is in use (SQLite's backup API)."""
-    found = [name for name in _DATABASES if (state / name).is_file()]
-    if not found:
-        raise ConfigError("there is nothing to back up", where=str(state), fix="give --state the folder of `pea serve`")
-    sizes = {}
-    for name in found:
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _reading(state / name) as path:
-            _whole(target, lambda part, path=path: _copy(path, part))  # type: ignore[misc]
-        sizes[str(name)] = target.stat().st_size
-    return sizes
-
-
-def _copy(path: Path, part: Path) -> int:
-    part.unlink(missing_ok=True)
-    source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
-    with contextlib.closing(source), contextlib.closing(sqlite3.connect(part)) as target:
-        source.backup(target, pages=1_024)
-        target.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
-    return 1

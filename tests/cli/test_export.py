@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +66,6 @@ def test_parquet_holds_the_same(state: Path, tmp_path: Path) -> None:
 def test_since(state: Path) -> None:
     """Only what is new enough."""
     assert export("--state", state, "--since", "1h") == ""
-
-
-def test_backup_is_a_whole_database(state: Path, tmp_path: Path) -> None:
-    """The copy opens by itself and has every row."""
-    told = json.loads(export("--state", state, "--backup", tmp_path / "copy", "--json"))
-    assert told["journal/journal.db"] > 0
-    with sqlite3.connect(tmp_path / "copy" / "journal" / "journal.db") as db:
-        assert db.execute("SELECT count(*) FROM task").fetchone() == (3,)
-        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 @pytest.mark.parametrize(
