@@ -192,7 +192,7 @@ class Calendar(CalendarServers):
             _optimise.answer_of, asked, found.standing, problem, solution, found.notes, found.sources, assumed
         )
 
-    @capability("calendar.solve", timeout="20s", cache="4h", tags=["optimisation:schedule"])
+    @capability("calendar.solve", timeout="20s", cache="4h", cache_entries=1_000, tags=["optimisation:schedule"])
     async def solve(self, ctx: Context, problem: Problem) -> Solution:
         """Solve a schedule that `calendar.optimise` has put as a problem, in a worker process; kept for 4 hours."""
         return await ctx.compute(solve, problem)

@@ -32,6 +32,7 @@ class Declared(msgspec.Struct, frozen=True):
     writes: bool = True
     batch: Batch | None = None
     streams: bool = False
+    cache_entries: int | None = None
 
 
 def capability(
@@ -41,6 +42,7 @@ def capability(
     retries: int | None = None,
     idempotent: bool | None = None,
     cache: str | float | None = None,
+    cache_entries: int | None = None,
     tags: Iterable[str] = (),
     resumable: bool = False,
     priority: PriorityName | None = None,
@@ -56,7 +58,8 @@ def capability(
 
     ``cache`` (``"15m"``) keeps results by input, in the tiers of `pea.cache`, under the name ``agent:verb:…`` and under
     ``tags``, which may name arguments (``"rates:{base}"``); events drop them. An answer that depends on more than its
-    input needs `Agent.cache_version`.
+    input needs `Agent.cache_version`. ``cache_entries`` bounds how many are kept, beside the tiers' own bounds: the one
+    used least recently leaves all tiers.
 
     ``resumable`` says that all it changes, it changes through calls: after a crash it is then begun again, and those
     of its calls that had ended are answered from the journal (docs/durability.md). What is idempotent is resumable.
@@ -72,6 +75,8 @@ def capability(
         raise TypeError(f"a capability is named like 'calendar.agenda', not {name!r}")
     if (retries or cache is not None) and idempotent is False:
         raise TypeError(f"{name}: only an idempotent capability can be retried or cached")
+    if cache_entries is not None and (cache is None or cache_entries < 1):
+        raise TypeError(f"{name}: cache_entries is one at least, of a capability that is cached")
     if isinstance(tags, str) or (tags and cache is None):
         raise TypeError(f"{name}: tags are a list of texts, for a capability that is cached")
     declared = Declared(
@@ -85,6 +90,7 @@ def capability(
         priority=priority,
         writes=writes if writes is not None else not (retries or cache is not None or idempotent),
         batch=batch,
+        cache_entries=cache_entries,
     )
 
     def note(method: F) -> F:

@@ -162,3 +162,37 @@ def test_contradicting_cache_declaration(options: dict[str, object]) -> None:
     """Tags without a cache, a text for a list, a cache for what must run each time."""
     with pytest.raises(TypeError):
         capability("a.b", **options)  # type: ignore[arg-type]
+
+
+class Few(Agent):
+    """Keeps two answers."""
+
+    name = "few"
+
+    def __init__(self) -> None:
+        self.computed: list[int] = []
+
+    @capability("few.square", cache="4h", cache_entries=2)
+    async def square(self, ctx: Context, of: int) -> int:
+        """A square."""
+        self.computed.append(of)
+        return of * of
+
+
+async def test_a_bounded_number_is_kept(running: RunningRuntime) -> None:
+    """What was used least recently leaves every tier when there is one too many; a hit counts as a use."""
+    few = Few()
+    async with running(few) as runtime:
+        for number in (1, 2, 1, 3, 1, 2):
+            assert await runtime.call("few.square", of=number) == number**2
+        assert few.computed == [1, 2, 3, 2]
+        (space,) = [one for one in runtime.dispatcher.caches.stats().namespaces if one.name == "few:square"]
+        assert sum(space.lookups.values()) == 6
+        assert runtime.dispatcher.caches.stats().indexed == 2
+
+
+def test_the_bound_is_of_a_cache() -> None:
+    """A bound without a cache, or of nothing, is a slip."""
+    for given in ({"cache_entries": 5}, {"cache": "1h", "cache_entries": 0}):
+        with pytest.raises(TypeError, match="cache_entries"):
+            capability("few.none", **given)  # type: ignore[call-overload]

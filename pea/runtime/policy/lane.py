@@ -52,6 +52,7 @@ class Lane:
         "_slow_s",
         "_span",
         "_span_name",
+        "_used",
         "breaker",
         "capability",
         "timeout_s",
@@ -69,6 +70,7 @@ class Lane:
         breaker: Breaker,
         gates: Gates | None,
         results: Namespace[Any] | None,
+        used: dict[str, None] | None = None,
         hedged: bool = False,
         replica: int | None = None,
     ) -> None:
@@ -80,7 +82,7 @@ class Lane:
         self._deadlines = deadlines
         self._clock = clock
         self._gates = gates
-        self._results = results
+        self._results, self._used = results, used
         self._plain = gates is None and results is None
         self._hedged = hedged
         self._agent = capability.agent
@@ -217,7 +219,18 @@ class Lane:
         result = await results.get_or_compute(key, compute, tags=capability.cache_tags(bound))
         if not kept:
             await results.invalidate(key)
+        elif self._used is not None:
+            await self._bound(results, self._used, key)
         return result
+
+    async def _bound(self, results: Namespace[Any], used: dict[str, None], key: str) -> None:
+        """Note a use; what was used least recently leaves when there is more than the capability wants kept."""
+        used.pop(key, None)
+        used[key] = None
+        while len(used) > (self.capability.declared.cache_entries or 0):
+            oldest = next(iter(used))
+            del used[oldest]
+            await results.invalidate(oldest)
 
 
 def _note(span: ActiveSpan | UnrecordedSpan, links: Sequence[Link]) -> None:

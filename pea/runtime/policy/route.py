@@ -38,6 +38,7 @@ class Guards:
         self._budgets: dict[str, Budget] = {}
         self._agents: dict[str, str] = {}
         self.breakers: dict[tuple[str, int | None], Breaker] = {}
+        self.used: dict[str, dict[str, None]] = {}  # of a bounded cache: its keys, the one used last at the end
 
     def policy(self, capability: Capability) -> Effective:
         """What holds for the capability."""
@@ -132,6 +133,7 @@ class Route:
                 breaker=guards.breaker(one, replica),
                 gates=guards.gates(one),
                 results=results,
+                used=guards.used.setdefault(capability.name, {}) if declared.cache_entries else None,
                 hedged=policy.hedge is not None,
                 replica=replica,
             )
