@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from pea.errors import ConfigError, MissingExtra, PeaError
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
 CHUNK = 8 << 20  # bytes held in memory for each of `_AT_ONCE` transfers
 _AT_ONCE = 4
@@ -139,18 +139,16 @@ def _connect(url: str) -> ObjectStore:
         from obstore.store import AzureStore, GCSStore, S3Store
     except ImportError as error:
         raise MissingExtra("object storage needs obstore", where=url, fix="pip install 'pea[backup]'") from error
-    client = {"timeout": timedelta(minutes=2), "connect_timeout": timedelta(seconds=10)}
-    retry = {"max_retries": 4, "retry_timeout": timedelta(minutes=2)}
+    client: ClientConfig = {"timeout": timedelta(minutes=2), "connect_timeout": timedelta(seconds=10)}
+    retry: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(minutes=2)}
     with _told(url):
-        if url.startswith("s3:"):
-            plain = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
-            return S3Store.from_url(
-                url,
-                client_options={**client, "allow_http": plain},
-                retry_config=retry,  # type: ignore[typeddict-item]
-            )
-        kind = GCSStore if url.startswith("gs:") else AzureStore
-        return kind.from_url(url, client_options=client, retry_config=retry)  # type: ignore[arg-type]
+        if url.startswith("gs:"):
+            return GCSStore.from_url(url, client_options=client, retry_config=retry)
+        if url.startswith("az:"):
+            return AzureStore.from_url(url, client_options=client, retry_config=retry)
+        endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or ""
+        client["allow_http"] = endpoint.startswith("http://")
+        return S3Store.from_url(url, client_options=client, retry_config=retry)
 
 
 @contextmanager
