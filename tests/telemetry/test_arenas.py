@@ -33,3 +33,24 @@ def _left_bytes(how: str) -> int:
 def test_what_threads_have_freed_goes_back_to_the_system() -> None:
     """After threads have used and freed large blocks, less is resident than an allocator left alone keeps."""
     assert _left_bytes("kept little") < _left_bytes("as it is") - 5_000_000
+
+
+READING = """
+import asyncio
+from pea.telemetry.arenas import READ_BYTES, keep_little
+assert keep_little()
+async def main():
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    print(writer.transport.max_size == READ_BYTES)
+    writer.close()
+    server.close()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="there is no glibc")
+def test_a_connection_is_read_in_pieces_that_fit_the_holes() -> None:
+    """asyncio's transports take what `keep_little` says from a connection, not 256 KiB."""
+    done = subprocess.run([sys.executable, "-c", READING], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "True"
