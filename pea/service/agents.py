@@ -166,7 +166,11 @@ async def capabilities(request: web.Request) -> web.Response:
     """All capabilities with the schemas of their input and output."""
     state = request.app[STATE]
     offered = sorted(state.runtime.directory.capabilities.values(), key=lambda capability: capability.name)
-    return json_answer(CapabilityList([_capability(capability, state) for capability in offered]))
+    found = []
+    for capability in offered:
+        found.append(_capability(capability, state))
+        await asyncio.sleep(0)  # others have their turn: the first time, each schema has yet to be worked out
+    return json_answer(CapabilityList(found))
 
 
 def _capability(capability: Capability, state: State) -> CapabilityJson:

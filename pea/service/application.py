@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
@@ -158,7 +160,8 @@ def _openapi(runtime: Runtime, gate: Gate) -> Operation:
     async def openapi(request: web.Request) -> web.Response:
         """This interface, as the agents that are installed make it."""
         del request
-        return json_answer(document((*ROUTES, own), runtime.directory.capabilities, locked=gate.locked))
+        offered = dict(runtime.directory.capabilities)
+        return json_answer(await asyncio.to_thread(document, (*ROUTES, own), offered, locked=gate.locked))
 
     own = Operation(
         method="GET",

@@ -123,7 +123,7 @@ class Board:
             agents=rows,
             tasks=self._tasks(),
             alerts=None if self.alerts is None else self.alerts(),
-            recommendations=self._recommendations(rows, windows, usage),
+            recommendations=await self._recommendations(rows, windows, usage),
             pressure=None if self.runtime.pressure is None else self.runtime.pressure.state(),
             charts=lines or Charts(window=window or "", start_ms=0.0, step_s=STEP_S, series={}, exemplars={}),
             collected_ms=round(1e3 * (time.perf_counter() - began), 3),
@@ -310,7 +310,7 @@ class Board:
         tasks = {task.id: task for task in (*running, *recent)}
         return [task_json(task, result=False) for task in tasks.values()]
 
-    def _recommendations(
+    async def _recommendations(
         self, rows: Sequence[AgentRow], windows: dict[str, Window], usage: Usage
     ) -> list[Recommendation]:
         growth = None
@@ -328,10 +328,10 @@ class Board:
             spans_dropped=telemetry.provider.buffer.dropped,
         )
         found = recommend(system, [_pattern(row, windows[row.name]) for row in rows])
-        return [*short_of_memory(self.runtime), *self._with_lasting(found)]
+        return [*short_of_memory(self.runtime), *await asyncio.to_thread(self._with_lasting, found)]
 
     def _with_lasting(self, found: list[Recommendation]) -> list[Recommendation]:
-        """What is so now, and what has been so for hours; numpy is imported here, not at start-up."""
+        """What is so now, and what has been so for hours; off the loop, for it reads hours of many series."""
         if self._chronicle is None:
             return found
         from pea.watch.patterns import Patterns, Tuned, merged

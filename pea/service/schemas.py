@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -12,8 +13,9 @@ from pea.runtime import Capability
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9._-]")  # OpenAPI 3.1, section 4.8.7: keys of components
 
 
+@lru_cache(maxsize=1_000)  # working them out takes milliseconds each, and every page that is opened asks for all
 def input_and_output(capability: Capability) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both schemas, each complete in itself; a type that JSON Schema cannot say is left open."""
+    """Both schemas, each complete in itself and not to be changed; a type that JSON Schema cannot say is left open."""
     try:
         return capability.schemas()
     except (TypeError, ValueError, RecursionError):

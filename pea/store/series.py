@@ -195,7 +195,9 @@ class SeriesStore:
 
 def _fold(steps: Values, how: str) -> Values:
     if how == "last":
-        return np.array([row[~np.isnan(row)][-1] if (~np.isnan(row)).any() else np.nan for row in steps])
+        back = np.argmax(~np.isnan(steps[:, ::-1]), axis=1)  # 0 where there is no sample, and then that is none
+        newest: Values = steps[np.arange(len(steps)), steps.shape[1] - 1 - back]
+        return newest
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a step without samples is NaN, and that is said
         folded: Values = np.nanmax(steps, axis=1) if how == "max" else np.nanmean(steps, axis=1)

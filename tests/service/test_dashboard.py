@@ -14,6 +14,7 @@ from pea.service.dashboard import BOARD
 from pea.service.dashboard_board import Board
 from pea.service.dashboard_charts import charts, mean_lag_s
 from pea.service.dashboard_pulse import MAX_AGENTS, SERIES, SLOTS, STEP_S, Pulse
+from pea.store import chronicle
 from pea.store.series import STEP_S as SERIES_STEP_S
 from pea.store.series import SeriesStore
 from pea.telemetry.record import ERROR, Origin, SpanRecord
@@ -198,8 +199,9 @@ async def test_alerts_have_their_place(site):
     assert "1 high alert firing" in found.overview.health.lowered_by[0].reason
 
 
-async def test_series_outlive_the_service(agents, tmp_path):
+async def test_series_outlive_the_service(agents, tmp_path, monkeypatch):
     """The charts of yesterday are there after a restart."""
+    monkeypatch.setattr(chronicle, "SAMPLE_S", 1e9)  # none but the sample that is asked for
     settings = msgspec.convert({"service": {"port": 0}, "state": str(tmp_path)}, Settings)
     known = []
     for _ in range(2):

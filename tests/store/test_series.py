@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pea.store.series import KEPT_FREE, SLOTS, STEP_S, SeriesStore
+from pea.store.series import KEPT_FREE, SLOTS, STEP_S, SeriesStore, _fold
 
 T0 = 1_700_000_000.0
 
@@ -92,3 +93,18 @@ def test_a_series_read_from_the_file_can_die(tmp_path: Path):
     assert store.names() == ["old"]
     store.sample(T0 + SLOTS * STEP_S, {"new": 1.0})
     assert store.names() == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("row", "newest"),
+    [
+        ([1.0, 2.0, math.nan], 2.0),
+        ([1.0, math.nan, math.nan], 1.0),
+        ([math.nan, 2.0, 3.0], 3.0),
+        ([math.nan] * 3, None),
+    ],
+)
+def test_the_last_of_a_step_is_its_newest_sample(row: list[float], newest: float):
+    """However many are missing after it; of a step without samples there is none."""
+    (found,) = _fold(np.array([row]), "last").tolist()
+    assert found == pytest.approx(newest, nan_ok=True)
