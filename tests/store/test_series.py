@@ -101,7 +101,7 @@ def test_a_series_read_from_the_file_can_die(tmp_path: Path):
         ([1.0, 2.0, math.nan], 2.0),
         ([1.0, math.nan, math.nan], 1.0),
         ([math.nan, 2.0, 3.0], 3.0),
-        ([math.nan] * 3, None),
+        ([math.nan] * 3, math.nan),
     ],
 )
 def test_the_last_of_a_step_is_its_newest_sample(row: list[float], newest: float):

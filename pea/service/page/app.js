@@ -11,6 +11,8 @@ import { Live } from "/page/stream.js";
 
 const WINDOWS = ["15m", "1h", "6h", "24h"];
 const LIVE = new Set(["queued", "running"]);
+const FEW_ADVICE = 3; // the most urgent come first; the rest is there when asked for
+let allAdvice = false;
 const seconds = (value) => milliseconds(value === null || value === undefined ? value : 1e3 * value);
 
 const charts = [
@@ -102,7 +104,11 @@ function draw(changed) {
   if (changed.has("recommendations")) {
     const found = parts.get("recommendations");
     find("advice-section").hidden = !found.length;
-    list("advice", found, (one) => `${one.kind}/${one.subject}/${one.evidence}`, advice);
+    const more = find("more-advice");
+    more.hidden = found.length <= FEW_ADVICE;
+    more.textContent = allAdvice ? "Show fewer" : `Show all ${found.length}`;
+    more.setAttribute("aria-expanded", allAdvice);
+    list("advice", allAdvice ? found : found.slice(0, FEW_ADVICE), (one) => `${one.kind}/${one.subject}/${one.evidence}`, advice);
   }
   if (changed.has("alerts")) {
     const found = parts.get("alerts");
@@ -111,6 +117,11 @@ function draw(changed) {
     list("alerts", found ?? [], (one) => String(one.id ?? one.name), alert);
   }
 }
+
+find("more-advice").addEventListener("click", () => {
+  allAdvice = !allAdvice;
+  draw(new Set(["recommendations"]));
+});
 
 function chooseWindow(window) {
   for (const button of find("windows").children) button.setAttribute("aria-pressed", button.textContent === window);
