@@ -51,6 +51,6 @@ asyncio.run(main())
 
 @pytest.mark.skipif(not psutil.LINUX, reason="there is no glibc")
 def test_a_connection_is_read_in_pieces_that_fit_the_holes() -> None:
-    """asyncio's transports take what `keep_little` says from a connection, not 256 KiB."""
+    """Asyncio's transports take what `keep_little` says from a connection, not 256 KiB."""
     done = subprocess.run([sys.executable, "-c", READING], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "True"
