@@ -124,6 +124,14 @@ SUITES = _suites(
         _takes(None, full=170),
     ),
     Suite("crisis", "a crisis while every other agent is kept busy", "pea.bench.crisis", "crisis", _takes(40)),
+    Suite(
+        "mcp",
+        "the agents' memory over MCP, store, retrieve and search",
+        "pea.bench.mcp",
+        "mcp",
+        _takes(15, 8),
+        given={"quick": {"calls": 100}},
+    ),
     Suite("workers", "worker processes beside concurrent.futures", "pea.bench.workers", "workers", _takes(15)),
     Suite(
         "lag",
