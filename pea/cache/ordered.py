@@ -27,10 +27,11 @@ Policy = Literal["lru", "fifo", "ttl"]
 class Held(Generic[K, V]):
     """A value as it is held. Times are of the clock, in seconds.
 
-    ``near`` is a dict of a caller's own in which the entry stands too, under ``alias``, for as long as it is held.
+    ``near`` is a dict of a caller's own in which the entry stands too, under ``alias``, for as long as it is held;
+    ``moved`` is that caller's note of when it last said that the entry was used.
     """
 
-    __slots__ = ("alias", "came", "key", "near", "size", "until", "value")
+    __slots__ = ("alias", "came", "key", "moved", "near", "size", "until", "value")
 
     def __init__(self, key: K, value: V, until: float, size: int, came: float) -> None:
         self.key = key
@@ -40,6 +41,7 @@ class Held(Generic[K, V]):
         self.came = came
         self.near: dict[str, Held[K, V]] | None = None
         self.alias = ""
+        self.moved = 0
 
 
 class Ordered(Counted, Generic[K, V]):

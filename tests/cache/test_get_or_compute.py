@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from pea.cache import ComputationCancelled
-from pea.config import L1Settings
+from pea.cache import Caches, ComputationCancelled
+from pea.config import CacheSettings, L1Settings, L2Settings, L4Settings, Settings
 from tests.cache.conftest import Clock
 
 
@@ -272,3 +272,18 @@ async def test_spans_say_which_tier(make_caches, telemetry, clock):
     assert seen == [("cache.lookup calendar", tier, tier != "none") for tier in ("none", "l1", "l2")]
     assert "secret" not in repr(span.leaves)
     assert space.stats().hit_ratio == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("real", [False, True])
+async def test_what_is_used_stays_in_l1(make_caches, telemetry, real):
+    """Who was used least recently leaves, whichever clock ages go by."""
+    terms = {"l1": L1Settings(entries=3), "l2": L2Settings(on=False)}
+    off = L4Settings(on=False)
+    caches = Caches(Settings(cache=CacheSettings(l4=off, **terms)), telemetry.tracer) if real else make_caches(**terms)
+    space = caches.namespace("calendar", ttl_s=60)
+    for key in "abc":
+        space.put(key, key)
+    assert space.get("a") == "a"
+    space.put("d", "d")
+    assert [space.get(key) for key in "abcd"] == ["a", None, "c", "d"]
+    await caches.aclose()
