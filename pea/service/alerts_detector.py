@@ -135,7 +135,7 @@ class Detector:
             investigate=Investigator(
                 chronicle.ask,
                 chronicle.series,
-                lambda: list(telemetry.monitor.culprits),
+                lambda: [one for one in telemetry.monitor.culprits if not one.waited],
                 upheavals=self._upheavals,
                 allocations=allocations,
             ),

@@ -324,7 +324,7 @@ class Board:
             running=self.runtime.scheduler.running if ready else 0,
             concurrency=self.runtime.settings.runtime.concurrency,
             tiers=self.pulse.requests.tiers,
-            stalls=tuple((_place(culprit), culprit.blocked_s) for culprit in telemetry.monitor.culprits),
+            stalls=tuple((_place(one), one.blocked_s) for one in telemetry.monitor.culprits if not one.waited),
             spans_dropped=telemetry.provider.buffer.dropped,
         )
         found = recommend(system, [_pattern(row, windows[row.name]) for row in rows])

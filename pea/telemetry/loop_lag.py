@@ -38,6 +38,11 @@ class Culprit(msgspec.Struct, frozen=True):
     where: str
     stack: tuple[str, ...]
 
+    @property
+    def waited(self) -> bool:
+        """Whether the loop stood in its selector: no work of its own held it, the machine or another thread did."""
+        return "/selectors.py:" in self.where
+
 
 class Overdue:
     """The watch's own state, free of clocks and threads: beats on one side, looks on the other."""
@@ -119,7 +124,9 @@ class LoopMonitor:
             self.stalls += 1
             self.culprits.append(culprit)
             _log.warning(
-                "the event loop was blocked for %d ms in %s",
+                "the event loop was kept waiting for %d ms by the machine or another thread, in %s"
+                if culprit.waited
+                else "the event loop was blocked for %d ms in %s",
                 round(culprit.blocked_s * 1000),
                 culprit.where,
                 extra={"loop_stack": "\n".join(culprit.stack)},

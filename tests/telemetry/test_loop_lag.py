@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pea.telemetry.loop_lag import KEPT, LoopMonitor, Overdue, frames
+from pea.telemetry.loop_lag import KEPT, Culprit, LoopMonitor, Overdue, frames
 
 
 def test_lag_is_how_late_a_beat_comes():
@@ -116,3 +116,15 @@ def test_deep_stacks_are_cut():
     assert len(stack) == 40
     assert "deeper" in stack[-1]
     assert frames(None) == ()
+
+
+@pytest.mark.parametrize(
+    ("where", "waited"),
+    [
+        ("/usr/lib/python3.11/selectors.py:468 EpollSelector.select", True),
+        ("/home/me/selectors_of_mine.py:1 work", False),
+    ],
+)
+def test_a_loop_that_stood_in_its_selector_was_kept_waiting(where, waited):
+    """No work of its own held it, so there is none to move off the loop."""
+    assert Culprit(at_ns=0, blocked_s=1.0, where=where, stack=(where,)).waited is waited
