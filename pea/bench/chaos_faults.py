@@ -31,12 +31,16 @@ class Scene(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """``concerns`` is told a task's kind, whether it touches one of the two agents, and whether it is journaled."""
+    """``concerns`` is told a task's kind, whether it touches one of the two agents, and whether it is journaled.
+
+    With ``crashes`` it concerns some of the jobs in worker processes, which they end.
+    """
 
     what: str
     strike: Callable[[Scene], AbstractAsyncContextManager[None]]
     concerns: Callable[[str, bool, bool], bool]
     votes: bool = False
+    crashes: bool = False
 
 
 def _of_the_fleet(name: str) -> Callable[[Scene], AbstractAsyncContextManager[None]]:
@@ -147,7 +151,7 @@ FAULTS = (
     Fault("Redis gone", _without_redis, _nobody),
     Fault("Redis hangs", _with_frozen_redis, _nobody),
     Fault("disk full", _full_disk, lambda _kind, _touches, journaled: journaled),
-    Fault("workers crash", _of_the_fleet("workers"), _nobody),
+    Fault("workers crash", _of_the_fleet("workers"), _nobody, crashes=True),
     Fault("clock jumps by hours", _jumping_clock, _nobody),
     Fault("ten times the load", _ten_times, _nobody),
 )
