@@ -169,7 +169,7 @@ def _told(where: str) -> Iterator[None]:
 
 
 def _refused(error: Exception, where: str) -> PeaError:
-    first = next(iter(str(error).splitlines()), "").strip()[:400]
+    first = str(error).partition("\n")[0].partition(": <?xml")[0].strip()[:400]
     if type(error).__name__ in {"PermissionDeniedError", "UnauthenticatedError"}:
         return ConfigError(
             f"refused: {first}", where=where, fix="give credentials in the environment: AWS_ACCESS_KEY_ID …"
@@ -179,5 +179,5 @@ def _refused(error: Exception, where: str) -> PeaError:
     return PeaError(
         f"failed: {first}",
         where=where,
-        fix="look at the endpoint, the account and region in the environment, and the network",
+        fix="look at the name, at endpoint, account and region in the environment, and the network",
     )
