@@ -165,12 +165,16 @@ class Baselines:
         view = np.where(seasonal > np.maximum(novelty, restless), View.SEASON, of_values)
         view = np.where(flat > together, View.FLAT, view).astype(np.uint8)
         above = x > s[C.LEVEL]
-        clock = s[C.CLOCK]
-        counts = clock > self.settings.learn_s
         if self.settings.direction != "both":
-            counts &= above == (self.settings.direction == "up")
-        evidence = np.maximum(together, flat) * (s[C.POINTS] / (s[C.POINTS] + tuning.ramp)) * np.exp(-s[C.CAUTION])
-        evidence[~counts] = 0.0
+            together[above != (self.settings.direction == "up")] = 0.0
+            flat = np.where(above == (self.settings.direction == "up"), flat, 0.0)
+        together = self._lasting(s, together, step)
+        fresh = np.sqrt(
+            np.minimum(step / max(self.settings.overlap_s, 1e-9), 1.0)
+        )  # values that share samples prove less
+        proven = s[C.POINTS] * fresh
+        evidence = np.maximum(together, flat) * (proven / (proven + tuning.ramp)) * np.exp(-s[C.CAUTION])
+        evidence[s[C.CLOCK] <= self.settings.learn_s] = 0.0
         score = self._judge(s, evidence, step)
         s[C.PREVIOUS] = x
         if not isinstance(which, slice):
@@ -359,6 +363,21 @@ class Baselines:
         if len(some):
             usual = np.maximum(s[C.STILL_MOST, some], step[some])
             found[some] = s[C.STILL, some] / (usual * self.settings.tuning.flat)
+        return found
+
+    def _lasting(self, s: Floats, together: Floats, step: Floats) -> Floats:
+        """What is unusual now, raised by what was so of late and lowered by what always is.
+
+        A leaky sum over time as in Page's test (1954), "Continuous inspection schemes": many small surprises on end are
+        one large.
+        """
+        tuning = self.settings.tuning
+        lasting, habit = s[C.LASTING], s[C.HABIT]
+        found: Floats = together + tuning.lasting * np.maximum(lasting - habit, 0.0) - tuning.habit * habit
+        held, fresh = np.minimum(together, tuning.lasting_most), 1 / s[C.POINTS]
+        s[C.LASTING] += np.maximum(fresh, np.minimum(step / tuning.lasting_s, 1.0)) * (held - lasting)
+        s[C.HABIT] += np.maximum(fresh, np.minimum(step / tuning.habit_s, 1.0)) * (held - habit)
+        np.maximum(found, 0.0, out=found)
         return found
 
     def _judge(self, s: Floats, evidence: Floats, step: Floats) -> Floats:

@@ -55,7 +55,9 @@ _FADE = bytes(int(cells.FADED * count) for count in range(256))
     _ALARM,
     _CAUTION,
     _BIN,
-) = range(25)
+    _LASTING,
+    _HABIT,
+) = range(27)
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -162,6 +164,7 @@ class Baseline:
         self._tracks = [_Track() for _ in TRACKS]
         self._profile = array("f", [math.nan] * season.BINS)
         self._step = 0.0
+        self._fresh = 1.0
 
     def update(self, at: float, value: float) -> Reading:
         """Learn one value that came ``at`` seconds since the epoch; one that is not finite is missing."""
@@ -206,10 +209,8 @@ class Baseline:
         view = View.VALUE
         if together or flat:
             view = _view(novelty, season_score, spread_score, flat, (far0, far1, far2))
-        above, asked = x > s[_LEVEL], self.settings.direction
-        evidence = 0.0
-        if clock > self.settings.learn_s and (asked == "both" or above == (asked == "up")):
-            evidence = max(together, flat) * (s[_POINTS] / (s[_POINTS] + tuning.ramp)) * math.exp(-s[_CAUTION])
+        above = x > s[_LEVEL]
+        evidence = self._evidence(together, flat, above, step)
         score = self._judge(evidence, step)
         s[_PREVIOUS] = x
         return Reading(score, evidence, view, above)
@@ -256,6 +257,7 @@ class Baseline:
         for view, track in zip(TRACKS, self._tracks, strict=True):
             lag = 1.0 if view is View.SPREAD else tuning.lag
             track.fit(SPANS[view](tuning), lag, tuning.smoothing, step, self.settings.overlap_s)
+        self._fresh = math.sqrt(min(step / max(self.settings.overlap_s, 1e-9), 1.0))
         self._step = step
 
     def _pass_time(self, at: float) -> float:
@@ -342,6 +344,29 @@ class Baseline:
         if s[_STILL] > FLAT_POINTS * step and s[_CHANGES] > FLAT_CHANGES * s[_POINTS]:
             return s[_STILL] / (max(s[_STILL_MOST], step) * self.settings.tuning.flat)
         return 0.0
+
+    def _evidence(self, together: float, flat: float, above: bool, step: float) -> float:  # noqa: FBT001  hot path
+        """What counts of it, for this direction and with so few values behind it."""
+        s, settings = self._s, self.settings
+        if settings.direction != "both" and above != (settings.direction == "up"):
+            together = flat = 0.0
+        together = self._lasting(together, step)
+        if s[_CLOCK] <= settings.learn_s or not (together or flat):
+            return 0.0
+        proven = s[_POINTS] * self._fresh
+        return max(together, flat) * (proven / (proven + settings.tuning.ramp)) * math.exp(-s[_CAUTION])
+
+    def _lasting(self, together: float, step: float) -> float:
+        """What is unusual now, raised by what was so of late and lowered by what always is."""
+        s, tuning = self._s, self.settings.tuning
+        lasting, habit = s[_LASTING], s[_HABIT]
+        found = together - tuning.habit * habit
+        if lasting > habit:
+            found += tuning.lasting * (lasting - habit)
+        held, fresh = min(together, tuning.lasting_most), 1 / s[_POINTS]
+        s[_LASTING] = lasting + max(fresh, min(step / tuning.lasting_s, 1.0)) * (held - lasting)
+        s[_HABIT] = habit + max(fresh, min(step / tuning.habit_s, 1.0)) * (held - habit)
+        return max(found, 0.0)
 
     def _judge(self, evidence: float, step: float) -> float:
         s, tuning = self._s, self.settings.tuning

@@ -15,7 +15,7 @@ from pea.watch import baseline_season as season
 from pea.watch.baseline import TRACKS, Row
 
 SLOTS = 8  # of a mean on its way to be history: a power of two
-FORMAT = "pea-baselines-2"
+FORMAT = "pea-baselines-3"
 HEADER = 32
 
 Floats = NDArray[np.float64]
@@ -49,6 +49,8 @@ class Column(enum.IntEnum):
     ALARM = 22  # how unusual the last alarm was
     CAUTION = 23
     BIN = 24
+    LASTING = 25  # how unusual it was of late, and usually
+    HABIT = 26
 
 
 C: Final = Column
@@ -66,7 +68,7 @@ class State:
         self.width = np.zeros((tracks, count))  # 0: the track has not begun
         self.counts = np.zeros((tracks, count, cells.CELLS), np.uint8)
         self.waiting = np.zeros((tracks, count, SLOTS), np.float32)
-        self.pushed = np.zeros((tracks, count), np.uint16)  # slots filled so far, held below 2 · SLOTS
+        self.pushed = np.zeros((tracks, count), np.uint8)  # slots filled so far, held below 2 · SLOTS
         self.since = np.zeros((tracks, count), np.uint16)  # points since the last slot
         self.profile = np.full((season.BINS, count), np.nan, np.float32)
 

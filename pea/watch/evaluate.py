@@ -112,9 +112,9 @@ def _learned(rule: Rule, scene: Scene, now_s: float) -> Iterator[Reading | None]
 
 
 def _least(watched: Signal) -> int:
-    """Samples that a figure takes to be one: the p95 of fewer than twenty is their maximum, a share of fewer jumps."""
+    """Samples that a figure takes to be one: the p95 of fewer than twenty is their maximum, a median or share jumps."""
     if watched.quantity is Quantity.QUANTILE:
-        return math.ceil(1 / (1 - watched.q) - 1e-9)
+        return max(math.ceil(1 / (1 - watched.q) - 1e-9), LEAST_EVENTS)
     return LEAST_EVENTS if watched.quantity in {Quantity.MARKED, Quantity.UNMARKED} else 1
 
 

@@ -214,7 +214,7 @@ async def test_an_alert_shows_the_band_and_outlives_a_restart(clock: Clock, tmp_
 def test_every_kind_of_figure_can_be_learned(
     clock: Clock, call: MakeCall, signal: str, usual: dict[str, Any], odd: dict[str, Any]
 ) -> None:
-    """Quantiles, means, shares and rates of spans: what was the same for an hour and is not now fires, by agent."""
+    """Quantiles, means, shares and rates of spans: what was the same for two hours and is not now fires, by agent."""
     service = Service(clock, rule(signal=signal, by=["agent"], window="2m", baseline={"learn": "30m"}))
 
     def calls(about: dict[str, Any]) -> list[Alert]:
@@ -223,7 +223,7 @@ def test_every_kind_of_figure_can_be_learned(
             service.windows.take([call(clock() + 1 + place / 2, **more)])
         return service.step({})
 
-    for _ in range(6 * HOUR):
+    for _ in range(12 * HOUR):
         assert calls(usual) == []
     firing = [alert for _ in range(24) for alert in calls(odd)]
     assert firing
