@@ -41,6 +41,16 @@ def rounds(works: Mapping[int, Work], count: int = ROUNDS, slice_s: float = SLIC
     return costs
 
 
+def together(families: Mapping[str, Mapping[int, Work]], count: int = ROUNDS) -> dict[str, dict[int, list[float]]]:
+    """The `rounds` of several kinds of work, which take turns: what else the machine does falls on all alike."""
+    costs: dict[str, dict[int, list[float]]] = {name: {size: [] for size in works} for name, works in families.items()}
+    for _ in range(count):
+        for name, works in families.items():
+            for size, found in rounds(works, 1).items():
+                costs[name][size] += found
+    return costs
+
+
 def power(costs: Mapping[int, Sequence[float]], seed: int = 1) -> Power:
     """Least squares over the logarithms of each size's median; the interval is of a bootstrap over the rounds."""
     sizes = np.log(np.array(sorted(costs), np.float64))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pea.bench.growth import allowed, brief, figures, power, rounds
+from pea.bench.growth import allowed, brief, figures, power, rounds, together
 
 SIZES = (10, 100, 1_000, 10_000)
 
@@ -63,3 +63,19 @@ def test_sizes_take_turns_and_each_round_is_filled(monkeypatch):
 def test_a_time_is_told_in_the_unit_that_makes_it_short(nanoseconds, told):
     """Three digits and the largest unit that fits."""
     assert brief(nanoseconds) == told
+
+
+def test_kinds_of_work_take_turns():
+    """Every kind has as many rounds of each size, and none waits for another's last."""
+    order = []
+
+    def work(name):
+        def run():
+            order.append(name)
+            return 1_000_000_000  # units: one call is enough for a slice
+
+        return run
+
+    found = together({name: {10: work(name)} for name in ("tier", "dict")}, count=3)
+    assert {name: len(costs[10]) for name, costs in found.items()} == {"tier": 3, "dict": 3}
+    assert [name for n, name in enumerate(order) if n == 0 or order[n - 1] != name] == ["tier", "dict"] * 3
