@@ -42,8 +42,8 @@ class Tuning(msgspec.Struct, frozen=True):
 
     Spans are in time rather than in points: measured, that is what makes one choice fit points of a minute and of an
     hour (with spans in points the same detector lost a third of its score on the second set).
-    These reach 75.0 on the Numenta benchmark and 58.5 on cloud monitoring with the same threshold; parameters that were
-    drawn at random and chosen on one half of its files reach 70.3 (± 1.1) on the other: expect at most that of new
+    These reach 74.97 on the Numenta benchmark and 58.5 on cloud monitoring with one threshold; parameters that were
+    drawn at random and chosen on one half of its files reached 70.3 (± 1.1) on the other: expect at most that of new
     series, since the method itself was settled with all files in sight.
     """
 
