@@ -134,7 +134,8 @@ class LoopMonitor:
 
     def _watch(self) -> None:
         pause = min(max(self._state.threshold_s / 2, 0.01), 0.1)
-        while not self._stopped.wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311  in step with no work of the loop
+        dice = random.Random()  # noqa: S311  of this thread alone: who seeds the module's own expects no other to draw
+        while not self._stopped.wait(pause * dice.uniform(0.5, 1.0)):  # in step with no work of the loop
             self._state.look(time.perf_counter(), time.time_ns(), self._stack)
             if self.share is not None:
                 self.share.look(self._loop_thread, sys._current_frames().get(self._loop_thread))
