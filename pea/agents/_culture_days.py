@@ -43,7 +43,7 @@ def holidays_of(country: str, year: int, region: str = "") -> Mapping[date, str]
         return {}
     try:
         return dict(holidays.country_holidays(country, subdiv=region or None, years=year, language="en_US"))
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # so the library says that it does not know the region
         raise InputError(
             f"{country} has no region {region!r}", where="region", fix=f"known: {', '.join(_calendars()[country][:40])}"
         ) from error

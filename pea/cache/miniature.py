@@ -6,6 +6,7 @@ the work.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from pea.cache.two_queues import AGE_EVERY, GHOSTS_PER_ENTRY, MOST_COUNT, MOST_V
 UNLIMITED = 1 << 60
 
 
-class Miniature:
+class Miniature(ABC):
     """Holds at most so many keys (given as hashes) and counts hits; what it says of a policy, it says by them."""
 
     policy: ClassVar[Policy]
@@ -44,9 +45,9 @@ class Miniature:
         self._small = deque(key for key in self._small if key in self._held)
         self._main = deque(key for key in self._main if key in self._held)
 
+    @abstractmethod
     def run(self, keys: Sequence[int]) -> None:
         """Requests for these keys, in this order."""
-        raise NotImplementedError
 
 
 class Clock(Miniature):

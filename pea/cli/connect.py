@@ -210,10 +210,10 @@ def _kept(path: Path, secret: str) -> Iterator[None]:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         raise ConfigError("is there already", where=str(path), fix="remove it, or give --password-env") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(secret + "\n")
     try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(secret + "\n")
         yield
-    except BaseException:
+    except BaseException:  # whatever stopped it, a full disk or the user: no password stays behind that nothing uses
         path.unlink()
         raise

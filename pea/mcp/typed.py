@@ -32,10 +32,7 @@ def input_struct(title: str, schema: Mapping[str, Any]) -> type[msgspec.Struct]:
     made = msgspec.defstruct(re.sub(r"\W", "_", title), fields, kw_only=True, frozen=True, forbid_unknown_fields=True)
     try:
         msgspec.json.Decoder(made)
-    except (
-        TypeError,
-        NotImplementedError,
-    ):  # a union that cannot be told apart, a huge number: the server will
+    except (TypeError, NotImplementedError):  # msgspec cannot tell a union apart, or keep a huge number; the server can
         loose = [(one[0], Any, one[2]) for one in fields]
         made = msgspec.defstruct(made.__name__, loose, kw_only=True, frozen=True, forbid_unknown_fields=True)
     return made
