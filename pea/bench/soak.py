@@ -26,6 +26,8 @@ MINUTES = 2.0
 TASKS_PER_S = 20.0
 SPANS_PER_S = 1_000.0
 STORE_BYTES = 16 << 20  # small, so that the oldest traces have to go while it runs
+TASKS_KEPT = 200  # small too: a history that still fills would look like a leak
+FIRST_SHARE = 0.75  # of the time is before the kill: what the windows hold in memory fills first, then it is looked at
 WARM_SHARE = 0.15  # of each life: agents' libraries are imported, files are read for the first time
 LOOKED_FOR_S = 10.0  # traces confirmed so long before the kill are looked for after it
 SEARCHES = 30
@@ -36,7 +38,8 @@ STEADY_LIMIT_MB = 512.0
 PEAK_LIMIT_MB = 1_024.0
 FLAT_LIMIT_MB_PER_H = 1.0
 LATE = f"not done within {PATIENCE_S - 2:g} s"
-JUDGED_S = 7_200.0  # a shorter life tells of the filling of windows (an hour), histories and caches, not of a leak
+FILLING_S = 1_200.0  # the longest window that is kept value by value is a quarter of an hour
+JUDGED_S = 1_200.0  # growth over less than this is the allocator's noise
 
 
 class Life(msgspec.Struct, frozen=True):
@@ -64,22 +67,27 @@ class Recovery(msgspec.Struct, frozen=True):
 
 
 def soak(minutes: float = MINUTES) -> list[Figure]:
-    """Load the service for so many minutes, ``kill -9`` it half way through, and go on with its state."""
+    """Load the service for so many minutes, ``kill -9`` it while at it, and go on with its state.
+
+    The growth of memory is judged in the life before the kill, once all its windows are full: 55 minutes or more are
+    needed for that.
+    """
     return asyncio.run(_soak(60 * minutes))
 
 
 async def _soak(seconds: float) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         workspace = copy_workspace(Path(folder, "workspace"))
-        served = Served(workspace, Path(folder, "state"), {"PEA_STORE__SIZE": str(STORE_BYTES)})
+        bounds = {"PEA_STORE__SIZE": str(STORE_BYTES), "PEA_RUNTIME__HISTORY": str(TASKS_KEPT)}
+        served = Served(workspace, Path(folder, "state"), bounds)
         load = Load(served.url, TASKS_PER_S, SPANS_PER_S)
         try:
-            first = await _live(served, load, seconds / 2, killed=True)
+            first = await _live(served, load, FIRST_SHARE * seconds, killed=True)
             foreign, own = load.confirmed[:], load.own[:]
             load.cut = 0  # the kill cut what was being asked
             ready_s = await served.start()
             recovery = await _look_for(served.url, foreign, own, first.ended)
-            second = await _live(served, load, seconds / 2, killed=False, ready_s=ready_s)
+            second = await _live(served, load, (1 - FIRST_SHARE) * seconds, killed=False, ready_s=ready_s)
         finally:
             await served.stop()
     return [*_load_figures(load, first, second), *_life_figures(first, second), *_recovery_figures(recovery, ready_s)]
@@ -212,23 +220,25 @@ def _life_figures(*lives: Life) -> list[Figure]:
 
 
 def _growth(life: Life) -> list[Figure]:
-    """Growth of memory in the second half of a life, as a rate with its interval."""
-    late = life.seen[len(life.seen) // 2 :]
-    step = -(-len(late) // MOST)
-    late = late[::step]
+    """Growth of memory as a rate with its interval: once all is filled, or in the second half of a short life."""
+    began, ended = life.seen[0].at, life.seen[-1].at
+    judged = ended - began >= FILLING_S + JUDGED_S
+    since = began + FILLING_S if judged else (began + ended) / 2
+    late = [one for one in life.seen if one.at >= since]
+    late = late[:: -(-len(late) // MOST)]
     if len(late) < 3:
         return []
     found = slope([one.at / 3_600 for one in late], [one.rss_bytes / 1e6 for one in late])
-    short = life.seconds < JUDGED_S
-    note = f"95 % interval {found.low:.3g} to {found.high:.3g}, second half of {life.seconds / 60:.3g} min"
+    first, last = (since - began) / 60, (ended - began) / 60
+    over = f"95 % interval {found.low:.3g} to {found.high:.3g}, minutes {first:.3g} to {last:.3g}"
     return [
         Figure(
             "  growth",
             found.middle,
             "MB/h",
             len(late),
-            None if short else FLAT_LIMIT_MB_PER_H,
-            f"{note}; too short to judge" if short else note,
+            FLAT_LIMIT_MB_PER_H if judged else None,
+            over if judged else f"{over}; too short to judge",
         )
     ]
 

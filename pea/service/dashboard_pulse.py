@@ -26,6 +26,7 @@ MAX_AGENTS = 1_000  # beyond them calls count for the system only
 MAX_ERROR_TYPES = 20
 MAX_POINTS = 8_640  # chart points with exemplars: a day
 SAMPLES = 16  # durations of a slot of which the trace is remembered
+SAMPLED = 3  # newest slots whose samples are still asked for
 OTHER = "_OTHER"
 STEP_NS = STEP_S * 10**9
 SERIES = "pea.page"  # prefix of the series that the charts draw
@@ -80,6 +81,8 @@ class Meter:
         slots = self.slots
         slot = slots[-1] if slots else None
         if slot is None or slot.number < number:
+            if len(slots) >= SAMPLED:
+                slots[-SAMPLED].samples = []
             slot = Slot(number)
             slots.append(slot)
         took = record.duration_ns

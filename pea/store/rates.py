@@ -18,6 +18,9 @@ from pea.telemetry.record import ERROR, SpanRecord
 MINUTE_NS = 60_000_000_000
 WIDTH = math.log(1.02)
 MAX_CELLS = 50_000  # minutes of operations waiting to be written
+LONGEST_NS = 2**63  # 292 years: what claims to have taken longer is counted there
+# One object for each bucket, in however many counts it stands.
+_NUMBERS = tuple(range(1 + int(math.log(LONGEST_NS * 1e-3) / WIDTH)))
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[int, int]).decode
@@ -44,8 +47,8 @@ class RateRow(msgspec.Struct, frozen=True):
 
 
 def bucket_of(duration_ns: int) -> int:
-    """The bucket of a duration; all below a microsecond share one."""
-    return int(math.log(duration_ns * 1e-3) / WIDTH) if duration_ns > 1_000 else 0
+    """The bucket of a duration; all below a microsecond share one, and all above `LONGEST_NS`."""
+    return _NUMBERS[int(math.log(min(duration_ns, LONGEST_NS) * 1e-3) / WIDTH)] if duration_ns > 1_000 else 0
 
 
 def quantile(buckets: dict[int, int], q: float) -> float:

@@ -13,7 +13,7 @@ import yaml
 
 from tests.stack import programs
 from tests.stack.load import Load
-from tests.stack.programs import ROOT, Inbox, Pages, Program, fetch
+from tests.stack.programs import ROOT, Inbox, Pages, Program, fetch, until
 
 NEEDED = ("prometheus", "promtool", "prometheus-alertmanager", "amtool", "redis-server")
 SCRAPES = 20
@@ -68,7 +68,9 @@ class Stack:
     def die_at_work(self) -> None:
         """Kill PEA while it works, so that the journal has something to resume."""
         for _ in range(5):
-            fetch(f"{self.pea.url}/v1/tasks", {"capability": "probe.slow", "input": {}})
+            until(
+                "a task is taken", lambda: fetch(f"{self.pea.url}/v1/tasks", {"capability": "probe.slow", "input": {}})
+            )
         assert self.pea.process is not None
         self.pea.process.kill()
         self.pea.process.wait()
