@@ -1,4 +1,8 @@
-"""One series learned in plain floats: the figures of `Baselines`, at a tenth of numpy's cost for a single value."""
+"""One series learned in plain floats: the figures of `Baselines`, at a tenth of numpy's cost for a single value.
+
+What depends on the usual interval only is worked out when that changes, and comparisons stand where `min` and `max`
+would: a call costs as much as the arithmetic of a view.
+"""
 
 from __future__ import annotations
 
@@ -85,6 +89,8 @@ class _Track:
 
     def fit(self, span_s: float, lag: float, smoothing: float, step: float, overlap_s: float) -> None:
         """Take over the usual interval: what a span is in points."""
+        if self.slots and not span_s and not overlap_s:
+            return  # a value by itself takes one point whatever a point is
         self.ripe_s = RIPE * span_s
         points = max(span_s / step, 1.0)
         self.gain = min(1.0, smoothing / (points + smoothing - 1)) if span_s else 0.0  # 0: the value itself
@@ -163,8 +169,9 @@ class Baseline:
         self._s = [0.0] * len(Column)
         self._tracks = [_Track() for _ in TRACKS]
         self._profile = array("f", [math.nan] * season.BINS)
+        self._other, self._other_sum = -1, 0.0  # the bin beside the present one, and its sum over the days
+        self._fit(1.0)
         self._step = 0.0
-        self._fresh = 1.0
 
     def update(self, at: float, value: float) -> Reading:
         """Learn one value that came ``at`` seconds since the epoch; one that is not finite is missing."""
@@ -177,10 +184,8 @@ class Baseline:
             s[_LAST] = at
             s[_CAUTION] = self.settings.first_caution
         step = self._pass_time(at)
-        if step != self._step:
-            self._fit(step)
-        left, proof = self._without_season(at, x, step)
-        shrink = min(step / tuning.range_s, 1.0) / 2
+        left, proof = self._without_season(at, x)
+        shrink = self._shrink
         spread = _stretch(s, _LOW, x, shrink, tuning.stretch)
         enough = tuning.enough + tuning.enough_share * s[_VISITS]
         value_track, short, long, seasonal, moving = self._tracks
@@ -210,8 +215,8 @@ class Baseline:
         if together or flat:
             view = _view(novelty, season_score, spread_score, flat, (far0, far1, far2))
         above = x > s[_LEVEL]
-        evidence = self._evidence(together, flat, above, step)
-        score = self._judge(evidence, step)
+        evidence = self._evidence(together, flat, above)
+        score = self._judge(evidence)
         s[_PREVIOUS] = x
         return Reading(score, evidence, view, above)
 
@@ -247,6 +252,7 @@ class Baseline:
         self._s = list(state.columns)
         self._profile = array("f", state.profile)
         self._step = 0.0
+        self._other, self._other_sum = -1, 0.0
         for place, track in enumerate(self._tracks):
             track.mean, track.low, track.width = state.mean[place], state.low[place], state.width[place]
             track.counts, track.waiting = bytearray(state.counts[place]), array("f", state.waiting[place])
@@ -259,21 +265,33 @@ class Baseline:
             track.fit(SPANS[view](tuning), lag, tuning.smoothing, step, self.settings.overlap_s)
         self._fresh = math.sqrt(min(step / max(self.settings.overlap_s, 1e-9), 1.0))
         self._step = step
+        self._shrink = min(step / tuning.range_s, 1.0) / 2
+        self._kept = 1 - min(step / tuning.counts_s, 1.0)
+        self._error_gain, self._level_gain = min(step / ERROR_S, 1.0), min(step / LEVEL_S, 1.0)
+        self._lasting_gain, self._habit_gain = min(step / tuning.lasting_s, 1.0), min(step / tuning.habit_s, 1.0)
+        self._part = min(step / season.BIN_S, 1.0)
+        self._relief = tuning.caution * self.settings.false_alarms / DAY_S * step
 
     def _pass_time(self, at: float) -> float:
         s, counts_s = self._s, self.settings.tuning.counts_s
-        forward = max(at - s[_LAST], 0.0)
+        forward = at - s[_LAST]
+        if forward < 0:
+            forward = 0.0
         usual = s[_INTERVAL]
         bounded = forward if not usual or forward < LONGEST_STEP * usual else LONGEST_STEP * usual
         if bounded > 0:
-            s[_INTERVAL] = usual = usual + max(1 / max(s[_POINTS], 1.0), 0.02) * (bounded - usual)
+            known = s[_POINTS]
+            gain = 0.02 if known > 50 else 1 / known if known > 1 else 1.0  # a fiftieth
+            s[_INTERVAL] = usual = usual + gain * (bounded - usual)
         s[_LAST] = at
         s[_CLOCK] += forward
         s[_ALARM_AGE] += forward
         s[_STILL] += forward
         s[_POINTS] += 1
         step = usual if usual > 0 else 1.0
-        s[_VISITS] = (s[_VISITS] + 1) * (1 - min(step / counts_s, 1.0))
+        if step != self._step:
+            self._fit(step)
+        s[_VISITS] = (s[_VISITS] + 1) * self._kept
         s[_FADED] += step
         if s[_FADED] > counts_s / FADES:
             s[_FADED] = 0.0
@@ -281,20 +299,24 @@ class Baseline:
                 track.counts = track.counts.translate(_FADE)
         return step
 
-    def _without_season(self, at: float, x: float, step: float) -> tuple[float, float]:
+    def _without_season(self, at: float, x: float) -> tuple[float, float]:
         """What is left of the value, and by which part the season forecasts better than the level."""
         s, profile = self._s, self._profile
         position = at % WEEK_S / season.BIN_S
-        place = min(int(position), season.BINS - 1)
+        place = int(position)
+        if place == season.BINS:  # a time just before the week's end, rounded up
+            place -= 1
         aside = position - place - 0.5
-        beside, far = (1 if aside > 0 else -1), abs(aside)
+        beside, far = (1, aside) if aside > 0 else (-1, -aside)
         near = 1 - far
         other = (place + beside) % season.BINS
         weekly, then = profile[place], profile[other]
         if then == then:  # noqa: PLR0124  not NaN, without a call
             weekly = weekly * near + then * far
         day = season.DAY_BINS
-        daily = (sum(profile[place % day :: day]) * near + sum(profile[other % day :: day]) * far) / season.DAYS
+        if other != self._other:
+            self._other, self._other_sum = other, sum(profile[other % day :: day])
+        daily = (sum(profile[place % day :: day]) * near + self._other_sum * far) / season.DAYS
         if daily != daily:  # noqa: PLR0124
             daily = _with_gaps(profile, place, beside, far)
         known = daily == daily  # noqa: PLR0124
@@ -302,30 +324,30 @@ class Baseline:
         level_error = abs(x - s[_LEVEL])
         day_error = abs(x - daily) if known else level_error
         week_error = abs(x - weekly) if weekly == weekly else day_error  # noqa: PLR0124
-        gain = max(1 / points, min(step / ERROR_S, 1.0))
+        fresh = 1 / points
+        gain = fresh if fresh > self._error_gain else self._error_gain
         s[_LEVEL_ERROR] += gain * (level_error - s[_LEVEL_ERROR])
         s[_DAY_ERROR] += gain * (day_error - s[_DAY_ERROR])
         s[_WEEK_ERROR] += gain * (week_error - s[_WEEK_ERROR])
-        s[_LEVEL] += max(1 / points, min(step / LEVEL_S, 1.0)) * (x - s[_LEVEL])
-        self._learn_season(x, place, step)
+        s[_LEVEL] += (fresh if fresh > self._level_gain else self._level_gain) * (x - s[_LEVEL])
+        self._learn_season(x, place)
         if not known or s[_CLOCK] <= SEASONS_SEEN * DAY_S or not s[_LEVEL_ERROR] > 0:
             return 0.0, 0.0
         if s[_CLOCK] > SEASONS_SEEN * WEEK_S and weekly == weekly and s[_WEEK_ERROR] < s[_DAY_ERROR]:  # noqa: PLR0124
             return x - weekly, 1 - s[_WEEK_ERROR] / s[_LEVEL_ERROR]
         return x - daily, 1 - s[_DAY_ERROR] / s[_LEVEL_ERROR]
 
-    def _learn_season(self, x: float, place: int, step: float) -> None:
+    def _learn_season(self, x: float, place: int) -> None:
         s = self._s
         s[_IN_BIN] = s[_IN_BIN] + 1 if s[_BIN] == place else 0.0
         s[_BIN] = place
-        part = min(step / season.BIN_S, 1.0)
+        part = self._part
         held = self._profile[place]
         if held != held:  # noqa: PLR0124
             self._profile[place] = x
         else:
-            weeks = s[_CLOCK] // WEEK_S
-            gain = max(self.settings.tuning.season_gain * part, 1 / (1 + weeks / part + s[_IN_BIN]))
-            self._profile[place] = held + gain * (x - held)
+            gain, first = self.settings.tuning.season_gain * part, 1 / (1 + s[_CLOCK] // WEEK_S / part + s[_IN_BIN])
+            self._profile[place] = held + (gain if gain > first else first) * (x - held)
 
     def _spread(self, moving: _Track, size: float, shrink: float, enough: float) -> float:
         s = self._s
@@ -345,34 +367,34 @@ class Baseline:
             return s[_STILL] / (max(s[_STILL_MOST], step) * self.settings.tuning.flat)
         return 0.0
 
-    def _evidence(self, together: float, flat: float, above: bool, step: float) -> float:  # noqa: FBT001  hot path
+    def _evidence(self, together: float, flat: float, above: bool) -> float:  # noqa: FBT001  hot path
         """What counts of it, for this direction and with so few values behind it."""
         s, settings = self._s, self.settings
         if settings.direction != "both" and above != (settings.direction == "up"):
             together = flat = 0.0
-        together = self._lasting(together, step)
+        together = self._lasting(together)
         if s[_CLOCK] <= settings.learn_s or not (together or flat):
             return 0.0
-        proven = s[_POINTS] * self._fresh
-        return max(together, flat) * (proven / (proven + settings.tuning.ramp)) * math.exp(-s[_CAUTION])
+        proven, most = s[_POINTS] * self._fresh, together if together > flat else flat
+        return most * (proven / (proven + settings.tuning.ramp)) * math.exp(-s[_CAUTION])
 
-    def _lasting(self, together: float, step: float) -> float:
+    def _lasting(self, together: float) -> float:
         """What is unusual now, raised by what was so of late and lowered by what always is."""
         s, tuning = self._s, self.settings.tuning
         lasting, habit = s[_LASTING], s[_HABIT]
         found = together - tuning.habit * habit
         if lasting > habit:
             found += tuning.lasting * (lasting - habit)
-        held, fresh = min(together, tuning.lasting_most), 1 / s[_POINTS]
-        s[_LASTING] = lasting + max(fresh, min(step / tuning.lasting_s, 1.0)) * (held - lasting)
-        s[_HABIT] = habit + max(fresh, min(step / tuning.habit_s, 1.0)) * (held - habit)
-        return max(found, 0.0)
+        held = together if together < tuning.lasting_most else tuning.lasting_most
+        fresh, soon, late = 1 / s[_POINTS], self._lasting_gain, self._habit_gain
+        s[_LASTING] = lasting + (fresh if fresh > soon else soon) * (held - lasting)
+        s[_HABIT] = habit + (fresh if fresh > late else late) * (held - habit)
+        return found if found > 0 else 0.0
 
-    def _judge(self, evidence: float, step: float) -> float:
+    def _judge(self, evidence: float) -> float:
         s, tuning = self._s, self.settings.tuning
-        s[_CAUTION] = max(
-            s[_CAUTION] - tuning.caution * self.settings.false_alarms / DAY_S * step, tuning.caution_least
-        )
+        caution = s[_CAUTION] - self._relief
+        s[_CAUTION] = caution if caution > tuning.caution_least else tuning.caution_least
         rested = not s[_ALARM] or s[_ALARM_AGE] > tuning.refractory_s
         score = evidence if rested or evidence >= tuning.escalation * s[_ALARM] else 0.0
         if score >= 1:
