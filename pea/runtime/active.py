@@ -21,8 +21,8 @@ class Active:
 
     ``span_id`` is the task's first span's. The rest is for tasks with a journal: ``span`` is None while nothing of one
     runs; ``steps`` are those of the present run; ``restored`` says that an earlier process accepted it; ``ending`` that
-    how it ended is being written; ``put_back`` that its runner is cancelled to be begun again at the next start;
-    ``left`` that it stays in the journal and ends here no more.
+    how its run ended is being written, ``deciding`` that a decision is; ``put_back`` that its runner is cancelled to be
+    begun again at the next start; ``left`` that it stays in the journal and ends here no more.
     """
 
     __slots__ = (
@@ -33,6 +33,7 @@ class Active:
         "context",
         "created_ns",
         "deadline",
+        "deciding",
         "done",
         "ending",
         "left",
@@ -73,7 +74,7 @@ class Active:
         self.value: Any = None
         self.cancelled: str | None = None
         self.steps: Log | None = None
-        self.restored = self.ending = self.put_back = self.left = False
+        self.restored = self.ending = self.deciding = self.put_back = self.left = False
 
     def leave(self, task: Task) -> None:
         """Tell those who wait that nothing more will happen here."""

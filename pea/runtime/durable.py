@@ -45,7 +45,6 @@ class Durable:
         self._gates: dict[str, asyncio.Future[None]] = {}
         self._suspects: deque[str] = deque()
         self._writing: set[asyncio.Future[None]] = set()  # changes that somebody will be told of
-        self._deciding: set[str] = set()
 
     async def accept(
         self,
@@ -126,6 +125,8 @@ class Durable:
         first = active.restored or not self._scheduler.resumable(task.capability)
         written = self.journal.append(Changed(task), urgent=first)
         if first:
+            self._writing.add(written)
+            written.add_done_callback(self._writing.discard)
             written.add_done_callback(lambda _: launch())
         else:
             launch()
@@ -159,20 +160,31 @@ class Durable:
             task = task.to(TaskState.WAITING_FOR_APPROVAL, now, approvals=tuple(approvals.values()))
         else:
             task = task.to(TaskState.QUEUED, now)
-        active.ending = True  # until it is written, nobody may cancel or decide it
-        self._tell(lambda: settle(task), Changed(task, tuple(steps.released)))
+        active.ending = True  # until it is written, nobody may decide it
+
+        def written() -> None:
+            settle(task)
+            if task.state is TaskState.WAITING_FOR_APPROVAL:  # nobody knows for how long: the next suspect need not
+                self._next_suspect(task.id)
+
+        self._tell(written, Changed(task, tuple(steps.released)))
 
     async def decide(self, task: Task, decision: Decision, key: str | None, by: str | None, reason: str | None) -> Task:
         """Write what a person decided, and have the task go on once nothing is undecided.
 
         Raises Conflict when there is nothing to decide, or another decision was made.
         """
+        task = self._scheduler.history.get(task.id) or task
         approval = _asked(task, decision, key)
         if approval.decision is decision:
             return task
-        if task.id in self._deciding:
-            raise Conflict("is being decided", where=f"task {task.id}")
-        self._deciding.add(task.id)
+        active, place = self._scheduler.active.get(task.id), f"task {task.id}"
+        if active is None:
+            what = "is not in memory: PEA is starting or shutting down"
+            raise JournalUnavailable(what, where=place, fix="try again in a second")
+        if active.deciding or active.ending:
+            raise Conflict("is being decided" if active.deciding else "is ending", where=place)
+        active.deciding = True
         try:
             now = time.time()
             told = msgspec.structs.replace(approval, decision=decision, decided=now, by=by, reason=reason)
@@ -184,9 +196,9 @@ class Durable:
                 entry = Changed(task)
             await self.journal.append(entry)
             steps = await self.journal.steps(task.id) if not task.pending else []
-            self._scheduler.decided(task, lambda active: self._revive(task, active, steps))
         finally:
-            self._deciding.discard(task.id)
+            active.deciding = False
+        self._scheduler.decided(task, lambda active: self._revive(task, active, steps))
         return task
 
     async def restore(self) -> None:
@@ -250,10 +262,12 @@ class Durable:
 
     def _next_suspect(self, identity: str) -> None:
         """Suspects run one after the other, so that the next crash tells which of them it was."""
-        if self._suspects and self._suspects[0] == identity:
-            self._suspects.popleft()
-            if self._suspects:
-                self._scheduler.release(self._suspects[0])
+        if identity not in self._suspects:
+            return
+        first = self._suspects[0]
+        self._suspects.remove(identity)
+        if first == identity and self._suspects:
+            self._scheduler.release(self._suspects[0])
 
     def _revive(self, task: Task, active: Active, steps: list[Step]) -> None:
         """Give a task that will run again a span in its first one's trace, and what is known of its steps."""
@@ -279,10 +293,16 @@ class Durable:
             task.id,
             self.journal,
             scheduler.find,
-            lambda: scheduler.interrupt(task.id),
+            lambda: self._interrupt(task.id),
             steps or (),
             task.approvals,
         )
+
+    def _interrupt(self, identity: str) -> None:
+        """Have a task's runner let go, because it asked for an approval."""
+        active = self._scheduler.active.get(identity)
+        if active is not None and active.runner is not None:
+            active.runner.cancel("waits for approval")
 
     def _tell(self, what: Callable[[], None], entry: Changed) -> None:
         """Do something when an entry is on the disk."""

@@ -7,7 +7,6 @@ is a leaf under it.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -39,7 +38,8 @@ from pea.runtime.dispatch import Dispatcher
 from pea.runtime.durable import Durable
 from pea.runtime.history import History
 from pea.runtime.journal import SCOPE, Journal
-from pea.runtime.policy.admission import Admission, Place
+from pea.runtime.line import Line
+from pea.runtime.policy.admission import Admission
 from pea.runtime.task import Decision, Priority, Task, TaskError, TaskEvent, TaskState, life_of
 from pea.runtime.verdict import encode, verdict
 from pea.telemetry import ActiveSpan, Tracer, UnrecordedSpan, names
@@ -61,9 +61,9 @@ class Scheduler:
         self._dispatcher = dispatcher
         self._tracer = tracer
         self._loop = asyncio.get_running_loop()
-        self._active: dict[str, Active] = {}
+        self.active: dict[str, Active] = {}  # tasks that have not ended
         self.admission = Admission(settings)
-        self._queue: list[tuple[Place, str]] = []  # a heap of places with task ids
+        self.line = Line()
         self._closing = False
         self.durable: Durable | None = None
 
@@ -192,31 +192,30 @@ class Scheduler:
 
     def hold(self, task: Task, active: Active) -> None:
         """Take in a task that does not run before it is `released` or `decided`."""
-        self._active[task.id] = active
+        self.active[task.id] = active
         self.history.add(task)
         self._arm(task, active)
 
     def release(self, identity: str) -> None:
         """Let a task that was held have its turn."""
-        active = self._active.get(identity)
+        active = self.active.get(identity)
         if active is not None and not active.ending:
             self._enqueue(self.history.require(identity), active)
 
     def decided(self, task: Task, revive: Callable[[Active], None]) -> None:
         """Show what was decided; a task that waits for nothing more is revived and has its turn."""
-        active = self._active.get(task.id)
-        if active is None or active.ending:
-            return  # it was cancelled, or its deadline passed, while the decision was being written
+        active = self.active.get(task.id)
+        if active is None:
+            return  # PEA shut down while the decision was being written
         self._record(task, active)
+        if active.cancelled is not None:  # while the decision was being written
+            self._end(task, active, TaskState.CANCELLED, TaskError("cancelled", active.cancelled))
+            return
         if task.state is TaskState.QUEUED:
             revive(active)
             self._enqueue(task, active)
-
-    def interrupt(self, identity: str) -> None:
-        """Have a task's runner let go, because it asked for an approval."""
-        active = self._active.get(identity)
-        if active is not None and active.runner is not None:
-            active.runner.cancel("waits for approval")
+        if active.runner is None:
+            self._arm(task, active)
 
     def find(self, capability: str) -> Capability | None:
         """What is known of a capability, whether or not its agent is in service."""
@@ -234,7 +233,7 @@ class Scheduler:
             self._start(task, active)
             return
         active.place = self.admission.enqueue(task.capability, task.capability, task.priority)
-        heapq.heappush(self._queue, (active.place, task.id))
+        self.line.join(active.place, task.id)
 
     def _arm(self, task: Task, active: Active) -> None:
         """Have the task expire while it waits."""
@@ -243,7 +242,7 @@ class Scheduler:
 
     async def wait(self, identity: str, timeout_s: float | None = None) -> Task:
         """The task when it has ended, or as it stands after ``timeout_s`` seconds. Raises as `get` does."""
-        active = self._active.get(identity)
+        active = self.active.get(identity)
         if active is not None:
             await asyncio.wait([active.done], timeout=timeout_s)
         return self.history.require(identity)
@@ -251,13 +250,14 @@ class Scheduler:
     async def run(self, capability: str, arguments: Mapping[str, Any], **options: Any) -> tuple[Task, Any]:
         """Submit a task, wait for its end, and return it with its result as the Python value it was."""
         task = self.submit(capability, arguments, **options)
-        active = self._active.get(task.id)
+        active = self.active.get(task.id)
         if active is None:
             return task, None
         try:
             await asyncio.wait([active.done])
         except asyncio.CancelledError:
-            self.cancel(task.id)
+            if not active.done.done():
+                self.cancel(task.id)
             raise
         return self.history.require(task.id), active.value
 
@@ -267,17 +267,15 @@ class Scheduler:
         Raises UnknownTask, TaskForgotten, or Conflict when it has ended.
         """
         task = self.history.require(identity)
-        active = self._active.get(identity)
+        active = self.active.get(identity)
         if task.final or active is None:
             raise Conflict(f"has ended already: {task.state}", where=f"task {identity}")
-        if active.ending:
-            return task
-        if task.state is TaskState.RUNNING:
+        if task.state is TaskState.RUNNING or active.ending or active.deciding:  # it ends when that has been written
             active.cancelled = reason
-            if active.runner is not None:
+            if active.runner is not None and not active.ending:
                 active.runner.cancel(reason)
             return task
-        self._leave_queue(active)
+        self._leave_line(active)
         return self._end(task, active, TaskState.CANCELLED, TaskError("cancelled", reason))
 
     async def decide(
@@ -297,7 +295,8 @@ class Scheduler:
         task = await self.recall(identity)
         if self.durable is None:
             raise Conflict("waits for no approval", where=f"task {identity}")
-        return await asyncio.shield(self._loop.create_task(self.durable.decide(task, decision, approval, by, reason)))
+        deciding = self.durable.decide(task, decision, approval, by, reason)
+        return await asyncio.shield(self._loop.create_task(deciding))
 
     async def recall(self, identity: str) -> Task:
         """The task, from memory or else from the journal. Raises UnknownTask or TaskForgotten."""
@@ -318,7 +317,7 @@ class Scheduler:
     async def events(self, identity: str, after: int = 0) -> AsyncIterator[TaskEvent]:
         """The task's events from number ``after`` + 1 on, past ones first, until it has ended."""
         task = await self.recall(identity)
-        active = self._active.get(identity)
+        active = self.active.get(identity)
         changes: asyncio.Queue[Task] = asyncio.Queue()
         if active is not None:
             active.listeners.append(changes)
@@ -342,17 +341,16 @@ class Scheduler:
         again; others are handed back as cancelled.
         """
         self._closing = True
-        for identity, active in list(self._active.items()):
+        for identity, active in list(self.active.items()):
             task = self.history.require(identity)
-            self._leave_queue(active)
+            self._leave_line(active)
             if task.state is not TaskState.RUNNING and not active.ending and not task.journaled:
                 error = TaskError(ShuttingDown.code, "PEA shut down before its turn", fix="submit it again")
                 self._end(task, active, TaskState.CANCELLED, error)
-        self._queue.clear()
-        runners = [active.runner for active in self._active.values() if active.runner is not None]
+        runners = [active.runner for active in self.active.values() if active.runner is not None]
         if runners:
             _, late = await asyncio.wait(runners, timeout=grace_s)
-            for identity, active in self._active.items():
+            for identity, active in self.active.items():
                 if active.runner in late:
                     active.put_back = active.steps is not None and self.resumable(
                         self.history.require(identity).capability
@@ -363,7 +361,7 @@ class Scheduler:
                 await asyncio.wait(late, timeout=1.0)
         if self.durable is not None:
             await self.durable.written(LAST_WRITES_S)
-        for identity, active in list(self._active.items()):  # what does not let go is reported, not awaited for ever
+        for identity, active in list(self.active.items()):  # what does not let go is reported, not awaited for ever
             task = self.history.require(identity)
             if task.journaled:
                 self._leave(task, active)
@@ -373,7 +371,7 @@ class Scheduler:
 
     def _start(self, task: Task, active: Active) -> None:
         started_ns = time.time_ns()
-        active.began, active.place = self._loop.time(), None
+        active.began = self._loop.time()
         if active.timer is not None:
             active.timer.cancel()
             active.timer = None
@@ -388,6 +386,9 @@ class Scheduler:
             self._launch(task, active)
 
     def _launch(self, task: Task, active: Active) -> None:
+        if self._closing and self.durable is not None and task.journaled:  # since it was written that it begins
+            self.durable.take_back(task, active, lambda taken: self._taken_back(taken, active))
+            return
         runner = self._loop.create_task(self._work(task, active), name=f"task {task.id}", context=active.context.copy())
         active.runner = runner
         runner.add_done_callback(lambda ended: self._ended(task, active, ended))
@@ -406,7 +407,7 @@ class Scheduler:
 
     def _ended(self, task: Task, active: Active, runner: asyncio.Task[Any]) -> None:
         """Turn how the runner ended into the task's final state; a runner cancelled before its first step too."""
-        if task.id in self._active and not active.left:
+        if task.id in self.active and not active.left:
             if self.durable is not None and task.journaled and runner.cancelled() and self.durable.wants_back(active):
                 self.durable.take_back(task, active, lambda taken: self._taken_back(taken, active))
             else:
@@ -420,12 +421,15 @@ class Scheduler:
         active.ending, active.runner = False, None
         self._end_span(active, task.state)
         self._record(task, active)
-        self._arm(task, active)
+        if active.cancelled is not None:  # while that was being written
+            self._end(task, active, TaskState.CANCELLED, TaskError("cancelled", active.cancelled))
+        else:
+            self._arm(task, active)
 
     def _leave(self, task: Task, active: Active) -> None:
         """A task stays in the journal, to go on after the next start."""
         self._end_span(active, task.state)
-        self._active.pop(task.id, None)
+        self.active.pop(task.id, None)
         active.leave(task)
 
     def _end_span(self, active: Active, state: TaskState) -> None:
@@ -459,37 +463,34 @@ class Scheduler:
         """The task has ended: say so to all who wait for it."""
         active.end_span(task, ended_ns)
         self._record(task, active)
-        self._active.pop(task.id, None)
+        self.active.pop(task.id, None)
         if not active.done.done():
             active.done.set_result(None)
 
     def _next(self) -> None:
-        while self._queue and self.admission.may_start(Priority(-self._queue[0][0].behind)):
-            place, identity = heapq.heappop(self._queue)
-            active = self._active.get(identity)
-            if active is not None and active.place is place:  # else it was cancelled or expired meanwhile
-                self.admission.dequeue(place, starts=True)
-                self._start(self.history.require(identity), active)
+        while (first := self.line.first()) is not None and self.admission.may_start(Priority(-first[0].behind)):
+            identity = first[1]
+            active = self.active[identity]
+            self._leave_line(active, starts=True)
+            self._start(self.history.require(identity), active)
 
     def _expire(self, identity: str) -> None:
-        task, active = self.history.get(identity), self._active.get(identity)
+        task, active = self.history.get(identity), self.active.get(identity)
         if task is None or active is None or active.ending or task.state is TaskState.RUNNING:
             return
-        self._leave_queue(active)
+        if active.deciding:  # it is armed again when the decision is written
+            active.timer = None
+            return
+        self._leave_line(active)
         what = "it waited for approval" if task.state is TaskState.WAITING_FOR_APPROVAL else "it waited for its turn"
         error = TaskError(DeadlineExceeded.code, f"its deadline passed while {what}")
         self._end(task, active, TaskState.TIMED_OUT, error)
 
-    def _leave_queue(self, active: Active) -> None:
-        """A waiting task has ended; its place in the heap is cleared when such places outnumber the living."""
-        if active.place is None:
-            return
-        self.admission.dequeue(active.place, starts=False)
-        active.place = None
-        if len(self._queue) > 2 * self.admission.waiting + 64:
-            living = {active.place for active in self._active.values()}
-            self._queue = [place for place in self._queue if place[0] in living]
-            heapq.heapify(self._queue)
+    def _leave_line(self, active: Active, *, starts: bool = False) -> None:
+        if active.place is not None:
+            self.line.leave(active.place)
+            self.admission.dequeue(active.place, starts=starts)
+            active.place = None
 
     def _record(self, task: Task, active: Active) -> None:
         self.history.replace(task)

@@ -69,9 +69,13 @@ class Log:
     async def begin(self, key: str, capability: str) -> None:
         """Write that a step begins that must not begin twice; returns when that is on the disk."""
         step = Step(task=self.task, key=key, capability=capability, state=StepState.BEGUN, at=time.time())
-        await asyncio.shield(self._journal.append(step))
-        self.known[key] = step
         self._under_way.add(key)
+        try:
+            await asyncio.shield(self._journal.append(step))
+        except BaseException:  # cancelled, or not written: it does not begin
+            self.leave(key)
+            raise
+        self.known[key] = step
 
     def end(self, key: str, capability: Capability, result: Any) -> None:
         """Write how a step ended, unless it is idempotent and too large to be worth it."""

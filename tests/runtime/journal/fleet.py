@@ -104,6 +104,18 @@ class Clerk(Agent):
         """Has another capability ask, below a step that is not idempotent."""
         return str(await ctx.call("clerk.move", to="noon"))
 
+    @capability("clerk.last", idempotent=True, retries=0, timeout="60s")
+    async def last(self, ctx: Context) -> str:
+        """Does something slow, then asks."""
+        await self._hold("slow")
+        return (await ctx.approve("Is that right?")).summary
+
+    @capability("clerk.pair", idempotent=True, retries=0, timeout="60s")
+    async def pair(self, ctx: Context) -> str:
+        """Pays and asks, side by side."""
+        parts = await ctx.gather(paid=ctx.call("clerk.pay"), approval=ctx.approve("Right?"))
+        return str(parts["paid"].value or parts["paid"].error)
+
     @capability("clerk.two", idempotent=True, retries=0, timeout="60s")
     async def two(self, ctx: Context) -> list[str]:
         """Asks two things at once."""

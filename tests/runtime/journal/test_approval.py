@@ -156,3 +156,72 @@ async def test_two_who_decide_at_once(start: Fleet, tmp_path: Path) -> None:
         assert [type(one).__name__ for one in answers] == ["Task", "Conflict"]
         await runtime.scheduler.wait(task.id)
         assert clerk.done["pay"] == 1
+
+
+async def test_a_cancel_while_a_decision_is_written_counts(start: Fleet, tmp_path: Path) -> None:
+    """Who cancels a task that is just being approved sees it end, here and after the next start."""
+    async with start(tmp_path / "a", clerk := Clerk()) as runtime:
+        task = await asked(runtime, "clerk.move", to="noon")
+        deciding = asyncio.create_task(runtime.scheduler.decide(task.id, Decision.APPROVED))
+        while not deciding.done() and not runtime.journal.pending_bytes:  # type: ignore[union-attr]
+            await asyncio.sleep(0)
+        runtime.scheduler.cancel(task.id)
+        ended = await runtime.scheduler.wait(task.id, 5.0)
+        assert (ended.state, clerk.done["pay"]) == (TaskState.CANCELLED, 0)
+        await deciding
+    async with start(tmp_path / "a", Clerk()) as runtime:
+        assert runtime.scheduler.history.require(task.id).state is TaskState.CANCELLED
+
+
+async def test_a_decision_while_a_cancel_is_written_is_a_conflict(start: Fleet, tmp_path: Path) -> None:
+    """The end came first: it is told as what it is, not as a failure of the journal."""
+    async with start(tmp_path / "a", clerk := Clerk()) as runtime:
+        task = await asked(runtime, "clerk.move", to="noon")
+        runtime.scheduler.cancel(task.id)
+        with pytest.raises(Conflict, match="is ending"):
+            await runtime.scheduler.decide(task.id, Decision.APPROVED)
+        assert (await runtime.scheduler.wait(task.id)).state is TaskState.CANCELLED
+        assert clerk.done["pay"] == 0
+
+
+async def test_a_deadline_that_passes_while_a_decision_is_written_counts(start: Fleet, tmp_path: Path) -> None:
+    """The decision is on the disk, then the task is late: it ends once, as timed out."""
+    async with start(tmp_path / "a", Clerk()) as runtime:
+        scheduler = runtime.scheduler
+        task = await asked(runtime, "clerk.two")
+        deciding = asyncio.create_task(scheduler.decide(task.id, Decision.APPROVED, task.approvals[0].key))
+        while not deciding.done() and not runtime.journal.pending_bytes:  # type: ignore[union-attr]
+            await asyncio.sleep(0)
+        scheduler.active[task.id].deadline = 0.0
+        scheduler._expire(task.id)
+        ended = await scheduler.wait(task.id, 5.0)
+        assert (ended.state, [one.decision for one in ended.approvals]) == (
+            TaskState.TIMED_OUT,
+            [Decision.APPROVED, None],
+        )
+        await deciding
+    async with start(tmp_path / "a", Clerk()) as runtime:
+        assert runtime.scheduler.history.require(task.id).state is TaskState.TIMED_OUT
+
+
+async def test_a_cancel_while_a_question_is_written_counts(start: Fleet, tmp_path: Path) -> None:
+    """The task is just being taken back to wait for an answer: it ends instead."""
+    async with start(tmp_path / "a", Clerk()) as runtime:
+        task = await runtime.scheduler.accept("clerk.move", {"to": "noon"})
+        active = runtime.scheduler.active[task.id]
+        while not active.ending:
+            await asyncio.sleep(0)
+        assert runtime.scheduler.history.require(task.id).state is TaskState.RUNNING
+        runtime.scheduler.cancel(task.id)
+        assert (await runtime.scheduler.wait(task.id, 5.0)).state is TaskState.CANCELLED
+
+
+async def test_a_step_whose_beginning_is_being_written_is_not_cut_off_by_a_question(
+    start: Fleet, tmp_path: Path
+) -> None:
+    """It is under way already: the task is taken back when it has ended, and its result is kept."""
+    async with start(tmp_path / "a", clerk := Clerk()) as runtime:
+        task = await asked(runtime, "clerk.pair")
+        await runtime.scheduler.decide(task.id, Decision.APPROVED)
+        ended = await runtime.scheduler.wait(task.id)
+        assert (result(ended), clerk.done["pay"]) == ("paid 1", 1)

@@ -11,6 +11,7 @@ import pytest
 from pea.config import load
 from pea.errors import ConfigError, Conflict, IdempotencyKeyReused, Interrupted
 from pea.runtime import Runtime, Task, TaskState
+from pea.runtime.task import Decision
 from pea.telemetry import names
 from tests.runtime.journal.fleet import Clerk, Fleet, crash
 
@@ -195,12 +196,12 @@ async def test_task_that_keeps_killing_is_given_up(start: Fleet, tmp_path: Path)
         assert not last.done
 
 
-async def test_suspects_run_one_after_the_other(start: Fleet, tmp_path: Path) -> None:
-    """Tasks that ran in two crashes are begun alone, so that the innocent are told from the guilty."""
+async def suspects(start: Fleet, tmp_path: Path, capability: str) -> tuple[Path, list[Task]]:
+    """The state that two crashes left, in both of which three tasks ran."""
     state = tmp_path / "0"
     async with start(state, clerk := Clerk()) as runtime:
         clerk.gate.clear()
-        tasks = [await runtime.scheduler.accept("clerk.slow", {}) for _ in range(3)]
+        tasks = [await runtime.scheduler.accept(capability, {}) for _ in range(3)]
         await on_disk(runtime)
         state = crash(state, tmp_path / "1")
         clerk.gate.set()
@@ -210,6 +211,12 @@ async def test_suspects_run_one_after_the_other(start: Fleet, tmp_path: Path) ->
             await asyncio.sleep(0)
         state = crash(state, tmp_path / "2")
         clerk.gate.set()
+    return state, tasks
+
+
+async def test_suspects_run_one_after_the_other(start: Fleet, tmp_path: Path) -> None:
+    """Tasks that ran in two crashes are begun alone, so that the innocent are told from the guilty."""
+    state, tasks = await suspects(start, tmp_path, "clerk.slow")
     clerk = Clerk()
     clerk.gate.clear()
     async with start(state, clerk) as runtime:
@@ -220,6 +227,34 @@ async def test_suspects_run_one_after_the_other(start: Fleet, tmp_path: Path) ->
         ended = [await runtime.scheduler.wait(task.id) for task in tasks]
         assert [one.state for one in ended] == [TaskState.SUCCEEDED] * 3
         assert clerk.done["slow"] == 3
+
+
+async def test_a_suspect_that_is_cancelled_before_its_turn_holds_nobody_up(start: Fleet, tmp_path: Path) -> None:
+    """The second of three ends while it waits: the third has its turn after the first."""
+    state, (first, second, third) = await suspects(start, tmp_path, "clerk.slow")
+    clerk = Clerk()
+    clerk.gate.clear()
+    async with start(state, clerk) as runtime:
+        await clerk.reached.wait()
+        runtime.scheduler.cancel(second.id)
+        assert (await runtime.scheduler.wait(second.id)).state is TaskState.CANCELLED
+        clerk.gate.set()
+        ended = [await runtime.scheduler.wait(task.id, 5.0) for task in (first, third)]
+        assert [one.state for one in ended] == [TaskState.SUCCEEDED] * 2
+
+
+async def test_a_suspect_that_waits_for_a_person_holds_nobody_up(start: Fleet, tmp_path: Path) -> None:
+    """Days may pass before somebody answers it; it kills no process meanwhile."""
+    state, tasks = await suspects(start, tmp_path, "clerk.last")
+    async with start(state, clerk := Clerk()) as runtime:
+        for task in tasks:
+            async for event in runtime.scheduler.events(task.id):
+                if event.state is TaskState.WAITING_FOR_APPROVAL:
+                    break
+        assert clerk.done["slow"] == 3
+        for task in tasks:
+            await runtime.scheduler.decide(task.id, Decision.APPROVED)
+            assert (await runtime.scheduler.wait(task.id)).state is TaskState.SUCCEEDED
 
 
 async def test_a_start_that_is_refused_lets_go_of_the_journal(start: Fleet, tmp_path: Path) -> None:
