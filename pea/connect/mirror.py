@@ -103,7 +103,8 @@ def replace(path: Path, data: bytes, *, durable: bool = False) -> None:
                 os.fsync(descriptor)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where there is no folder, there is none of it either
+            temporary.unlink()
         raise WorkspaceError(
             f"cannot be written: {error.strerror}", where=str(path), fix="make room, or allow it"
         ) from error

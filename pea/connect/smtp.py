@@ -12,7 +12,7 @@ from pea.connect import accounts
 from pea.connect.exchange import exchange, moved
 from pea.connect.failures import Refused, Uncertain, Unreachable, insecure, no_starttls, wrong_credentials
 from pea.connect.outbox import Handing, Outbox
-from pea.errors import MissingExtra, PeaError
+from pea.errors import JournalUnavailable, MissingExtra, PeaError
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -74,7 +74,10 @@ class Smtp:
                     self._keep(client)
                 else:
                     client.close()
-        outbox.change(key, Handing.HANDING, Handing.SENT)
+        try:
+            outbox.change(key, Handing.HANDING, Handing.SENT)
+        except JournalUnavailable as error:  # the server has taken it, and nobody will know: it is not sent again
+            raise _uncertain(self.name, message_id) from error
         return False
 
     async def greet(self) -> None:

@@ -117,14 +117,15 @@ class Link:
             self._broken.set()
 
     async def _keep(self) -> None:
-        pause = PAUSE_S
+        pause, clock = PAUSE_S, asyncio.get_running_loop().time
         while True:
             self.attempts += 1
+            since = clock()
             try:
                 async with self._opened() as session:
                     self._broken.clear()
                     await self._changed(await self._listed(session))
-                    self._session, self.problem, pause = session, None, PAUSE_S
+                    self._session, self.problem = session, None
                     self._connected.set()
                     await self._serve(session)
                 self.problem = "the connection broke"
@@ -139,6 +140,8 @@ class Link:
             finally:
                 self._session = None
                 self._connected.clear()
+            if clock() - since > LONGEST_PAUSE_S:  # one that breaks soon after each start is not started ever faster
+                pause = PAUSE_S
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - so that many do not come at once
             pause = min(2 * pause, LONGEST_PAUSE_S)
 

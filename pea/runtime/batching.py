@@ -27,6 +27,7 @@ from pea.runtime.agent import Agent, Declared
 from pea.runtime.agreement.stakes import STAKES
 from pea.runtime.batch import Batch
 from pea.runtime.contract import Capability
+from pea.runtime.cut_off import being_cancelled, cut_off
 from pea.runtime.journal.steps import SCOPE
 from pea.telemetry import names
 
@@ -122,8 +123,13 @@ class Batched(Capability):
         about = {names.PEA_CAPABILITY: self.name, names.PEA_BATCH_SIZE: len(batch)}
         ctx = first.until(max(one.ctx.deadline for one in batch))
         links = [one.link for one in batch[:MOST_LINKS]]
-        with first.linked(f"{names.SPAN_BATCH} {self.name}", about, links):
-            results = await self._settle(ctx, batch)
+        try:
+            with first.linked(f"{names.SPAN_BATCH} {self.name}", about, links):
+                results = await self._settle(ctx, batch)
+        except asyncio.CancelledError:
+            if being_cancelled():  # nobody waits for it any more
+                raise
+            results = [cut_off(self.name)] * len(batch)
         for one, result in zip(batch, results, strict=True):
             if one.answer.done():
                 continue

@@ -19,6 +19,7 @@ from pea.runtime.agent import Agent
 from pea.runtime.agreement.observe import observe_agreement
 from pea.runtime.batch_metrics import observe_batches
 from pea.runtime.cache_metrics import observe_caches
+from pea.runtime.cut_off import being_cancelled, cut_off
 from pea.runtime.deadline import NEVER
 from pea.runtime.directory import AgentRecord, AgentState, Directory
 from pea.runtime.dispatch import Dispatcher, Insight
@@ -177,6 +178,10 @@ class Runtime:
                     problem = await self.directory.agent(name).health()
             except TimeoutError:
                 problem = f"its health check did not answer within {HEALTH_TIMEOUT_S:g} s"
+            except asyncio.CancelledError:
+                if being_cancelled():
+                    raise
+                problem = f"its health check failed: {cut_off(name).what}"
             except Exception as error:  # noqa: BLE001 - an agent that cannot say how it is, is not well
                 problem = f"its health check raised {type(error).__name__}: {error}"
         return Health(agent=name, state=record.state, problem=problem, check_s=time.perf_counter() - began)

@@ -20,6 +20,7 @@ from pea.config import RuntimeSettings
 from pea.errors import PeaError
 from pea.runtime.agent import Agent
 from pea.runtime.context import Context
+from pea.runtime.cut_off import being_cancelled, cut_off
 from pea.runtime.directory import AgentState, Directory
 from pea.runtime.dispatch import Dispatcher
 from pea.runtime.retry import backoff_s
@@ -79,6 +80,7 @@ class Supervisor:
         self._restarts: dict[Life, Restarts] = {}
         self._ailments: dict[Life, Ailment] = {}
         self._reviving: dict[Life, asyncio.Task[None]] = {}
+        self._begun: dict[Life, None] = {}  # whose `start` was called
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self, agents: Iterable[str]) -> None:
@@ -92,16 +94,15 @@ class Supervisor:
             self._watching = asyncio.create_task(self._watch(), name="pea-supervisor")
 
     async def stop(self, grace_s: float) -> None:
-        """Stop watching, then all agents that run, side by side."""
+        """Stop watching, then all agents that were started, side by side: what failed may hold something as well."""
         watchers = [*self._reviving.values(), *([self._watching] if self._watching else [])]
         for watcher in watchers:
             watcher.cancel()
         await asyncio.gather(*watchers, return_exceptions=True)
-        running = self._directory.records.where(state=AgentState.READY)
-        for record in running:
+        for record in self._directory.records.where(state=AgentState.READY):
             self._directory.change(record.name, AgentState.STOPPED)
         self._dispatcher.forget_routes()
-        agents = [(record.name, agent) for record in running for agent in self._directory.agents(record.name)]
+        agents = [(name, self._directory.agents(name)[number - 1]) for name, number in self._begun]
         await asyncio.gather(*(_stop(name, agent, grace_s) for name, agent in agents))
 
     async def check(self) -> None:
@@ -134,6 +135,10 @@ class Supervisor:
         try:
             async with asyncio.timeout(HEALTH_TIMEOUT_S):
                 await self._directory.agents(life[0])[life[1] - 1].health()
+        except asyncio.CancelledError:
+            if being_cancelled():
+                raise
+            return False
         except Exception:  # noqa: BLE001 - an agent that cannot say how it is, is not well
             return False
         return True
@@ -173,6 +178,7 @@ class Supervisor:
     async def _start(self, life: Life, attempt: int = 1) -> bool:
         """Start one replica; whether it is in service now."""
         name, number = life
+        self._begun[life] = None
         limit = float(self._settings.start_timeout)
         began = time.perf_counter()
         reason = None
@@ -184,6 +190,10 @@ class Supervisor:
                     await self._directory.agents(name)[number - 1].start(ctx)
         except TimeoutError:
             reason = f"did not start within {limit:g} s"
+        except asyncio.CancelledError:
+            if being_cancelled():
+                raise
+            reason = cut_off(name).what
         except Exception as error:  # noqa: BLE001 - whatever an agent raises, the others start
             reason = str(error) if isinstance(error, PeaError) else f"{type(error).__name__}: {error}"
         if reason is None:
@@ -196,12 +206,16 @@ class Supervisor:
     def _failed(self, life: Life, reason: str, start_s: float | None = None) -> None:
         self._directory.down(*life, reason, start_s=start_s)
         self._dispatcher.forget_routes()
-        log.error("agent failed to start", agent=life[0], replica=life[1], reason=reason)
+        log.error("agent failed", agent=life[0], replica=life[1], reason=reason)
 
 
 async def _stop(name: str, agent: Agent, grace_s: float) -> None:
     try:
         async with asyncio.timeout(grace_s):
             await agent.stop()
+    except asyncio.CancelledError:
+        if being_cancelled():
+            raise
+        log.warning("agent did not stop cleanly", agent=name, reason=cut_off(name).what)
     except Exception as error:  # noqa: BLE001 - an agent that cannot stop must not keep the others from it
         log.warning("agent did not stop cleanly", agent=name, reason=f"{type(error).__name__}: {error}")

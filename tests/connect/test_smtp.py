@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from pea.connect import Refused, Uncertain, smtp
-from pea.connect.outbox import Outbox
+from pea.connect.outbox import Handing, Outbox
 from pea.connect.smtp import Smtp
+from pea.errors import JournalUnavailable
 from tests.connect.conftest import Office, mail
 from tests.connect.cut import Cut
 from tests.connect.servers import Mailman
@@ -149,3 +150,22 @@ async def test_it_breaks_off_while_a_kept_connection_takes_it(office: Office, ma
             await send(2)
         assert own.opened == 1
     assert received(mailman) == numbered(1, 2)
+
+
+async def test_sent_and_not_written_down_is_uncertain(
+    office: Office, mailman: Mailman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has it, and the disk is full: nobody is told that nothing was sent, and it is not sent again."""
+    change = Outbox.change
+
+    def full(outbox: Outbox, key: str, old: Handing, new: Handing, note: str = "") -> bool:
+        if new is Handing.SENT:
+            raise JournalUnavailable("the outbox cannot be written")
+        return change(outbox, key, old, new, note)
+
+    monkeypatch.setattr(Outbox, "change", full)
+    async with post(office, mailman.port, tmp_path) as (_, send):
+        for _ in range(2):
+            with pytest.raises(Uncertain, match="it may have been sent"):
+                await send(1)
+    assert received(mailman) == numbered(1)

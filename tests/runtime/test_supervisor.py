@@ -163,3 +163,63 @@ async def test_a_replica_of_another_type_is_refused(make: Make) -> None:
 
     async with make(Frail(), Other(), replicas={"frail": 2}) as runtime:
         assert runtime.directory.record("frail").replicas == 1
+
+
+class Cut(Frail):
+    """Waits for what somebody else cancels."""
+
+    name = "cut"
+
+    async def start(self, ctx: Context) -> None:
+        self.starts += 1
+        if self.starts == 1:
+            raise asyncio.CancelledError
+
+    async def health(self) -> str | None:
+        if not self.well:
+            raise asyncio.CancelledError
+        return None
+
+    @capability("cut.call", idempotent=True, retries=0)
+    async def call(self, ctx: Context) -> None:
+        """Is cut off."""
+        raise asyncio.CancelledError
+
+    @capability("cut.who", idempotent=True)
+    async def who(self, ctx: Context) -> int:
+        """Answers."""
+        return self.starts
+
+
+async def test_a_cancellation_that_nobody_sent_is_the_agents_own_failure(make: Make) -> None:
+    """At the start, in a health check and in a call it is one agent's failure, and nobody else's end."""
+    cut, frail = Cut(), Frail()
+    async with make(cut, frail) as runtime:
+        assert runtime.supervisor is not None
+        assert runtime.directory.reason("cut", 1) == "something that it waited for was cancelled"
+        async with asyncio.timeout(10):
+            while runtime.directory.record("cut").state is not AgentState.READY:
+                await asyncio.sleep(0)
+        task, _ = await runtime.scheduler.run("cut.call", {})
+        assert (task.state, task.error and task.error.message) == (
+            "failed",
+            "something that it waited for was cancelled",
+        )
+        cut.well = False
+        for _ in range(3):
+            await runtime.supervisor.check()
+        assert cut.starts == 2
+        assert runtime.directory.record("cut").state is AgentState.FAILED
+        assert (await runtime.health("frail")).problem is None
+
+
+async def test_what_failed_is_stopped_at_the_end_as_well(make: Make) -> None:
+    """An agent that does not answer, or that never came up, may hold a program or a connection all the same."""
+    mute, broken = Frail(), Frail(failures=1_000)
+    async with make(mute, broken, replicas={"frail": 2}, restarts=0) as runtime:
+        assert runtime.supervisor is not None
+        mute.well = False
+        for _ in range(3):
+            await runtime.supervisor.check()
+        assert runtime.directory.record("frail").state is AgentState.FAILED
+    assert (mute.stops, broken.stops) == (1, 1)

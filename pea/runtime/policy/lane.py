@@ -5,6 +5,7 @@ What most calls pay is written out in one coroutine: an await between two of our
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from pea.cache import Namespace
 from pea.errors import DeadlineExceeded
 from pea.runtime.context import Context
 from pea.runtime.contract import Capability
+from pea.runtime.cut_off import being_cancelled, cut_off
 from pea.runtime.deadline import DeadlineTable, Expired, Scope
 from pea.runtime.policy.breaker import CLOSED, Breaker
 from pea.runtime.policy.gates import Gates
@@ -141,10 +143,10 @@ class Lane:
             except BaseException as error:  # cancelled or not, the breaker is told: a probe's place is given back
                 if not self._hedged:
                     _note(span, links)
-                if isinstance(error, Expired):
-                    raise self._late(breaker, generation, now, deadline) from None
-                self._ended_badly(breaker, generation, error, deadline - now)
-                raise
+                told = self._ended_badly(breaker, generation, error, now, deadline)
+                if told is error:
+                    raise
+                raise told from None
             if now >= breaker.turn:
                 breaker.roll(now)
             if self._slow_s or breaker.state is not CLOSED:
@@ -160,12 +162,20 @@ class Lane:
         else:
             breaker.succeeded(generation, now)
 
-    def _ended_badly(self, breaker: Breaker, generation: int, error: BaseException, given_s: float) -> None:
-        hasty = isinstance(error, DeadlineExceeded) and given_s < FAIR_SHARE * self.timeout_s
+    def _ended_badly(
+        self, breaker: Breaker, generation: int, error: BaseException, now: float, deadline: float
+    ) -> BaseException:
+        """Tell the breaker; what the caller is told."""
+        if isinstance(error, Expired):
+            return self._late(breaker, generation, now, deadline)
+        if isinstance(error, asyncio.CancelledError) and not being_cancelled():
+            error = cut_off(self._name)
+        hasty = isinstance(error, DeadlineExceeded) and deadline - now < FAIR_SHARE * self.timeout_s
         if is_fault(error) and not hasty:
             breaker.failed(generation, self._clock())
         else:
             breaker.ignored(generation)
+        return error
 
     def _late(self, breaker: Breaker, generation: int, began: float, deadline: float) -> DeadlineExceeded:
         given_s = deadline - began

@@ -45,10 +45,10 @@ class Shelf:
         """Put a schedule there. Raises Conflict when its name is taken and it does not ``replace``."""
 
         def work(db: sqlite3.Connection) -> None:
-            if db.execute("SELECT count(*) FROM entry").fetchone()[0] >= MOST_ENTRIES:
-                raise Conflict(f"there are {MOST_ENTRIES:,} schedules already", where="schedule")
             if replace:
                 db.execute("DELETE FROM entry WHERE name = ?", (entry.name,))
+            if db.execute("SELECT count(*) FROM entry").fetchone()[0] >= MOST_ENTRIES:
+                raise Conflict(f"there are {MOST_ENTRIES:,} schedules already", where="schedule")
             try:
                 db.execute("INSERT INTO entry VALUES (?, ?, ?)", (entry.name, entry.identity, _encoded(entry)))
             except sqlite3.IntegrityError:

@@ -37,7 +37,7 @@ class Ledger(Agent):
 
     @capability("ledger.post", batch=Batch(4, 0))
     async def post(self, ctx: Context, entries: list[Entry]) -> list[int]:
-        """Numbers doubled; 13 is refused, 666 spoils its batch, 7 makes the list too short, 8 is no number."""
+        """Numbers doubled; 13 is refused, 666 spoils its batch, 99 cuts it off, 7 makes it short, 8 is no number."""
         amounts = [entry.amount for entry in entries]
         self.batches.append(amounts)
         try:
@@ -47,6 +47,8 @@ class Ledger(Agent):
             raise
         if 666 in amounts:
             raise ValueError("spoilt")
+        if 99 in amounts:
+            raise asyncio.CancelledError
         found: list[Any] = [2 * amount for amount in amounts if amount != 7]
         return [PeaError("unlucky") if one == 26 else "sixteen" if one == 16 else one for one in found]
 
@@ -206,3 +208,12 @@ def test_declarations_that_cannot_be_are_refused() -> None:
 
     with pytest.raises(PeaError, match="one list of structs"):
         Directory().add(Wrong())
+
+
+async def test_a_batch_that_is_cut_off_from_within_leaves_nobody_waiting() -> None:
+    """What the method waited for was cancelled, and no caller was: each is told."""
+    async with running(Ledger()) as runtime:
+        answers = await asyncio.gather(
+            *(runtime.call("ledger.post", amount=one) for one in (1, 99)), return_exceptions=True
+        )
+        assert [str(one) for one in answers] == ["ledger.post: something that it waited for was cancelled"] * 2

@@ -181,7 +181,7 @@ class AgainstAModel(RuleBasedStateMachine):
     def begin(self) -> None:
         self.now = 0.0
         self.breaker = Breaker("x.y", POLICY)
-        self.log: list[tuple[int, bool]] = []  # slice, failed
+        self.log: list[tuple[int, str]] = []  # slice, how the call ended
         self.state, self.until, self.pause = "closed", 0.0, 2.0
         self.passed, self.flying = 0, []  # generations of calls under way
         self.generation = 0
@@ -225,7 +225,7 @@ class AgainstAModel(RuleBasedStateMachine):
             self.flying.append((self.generation, self.breaker.generation))
 
     @precondition(lambda self: self.flying)
-    @rule(data=st.data(), ends=st.sampled_from(["ok", "ok", "failed", "ignored"]))
+    @rule(data=st.data(), ends=st.sampled_from(["ok", "ok", "failed", "slow", "ignored"]))
     def end_a_call(self, data: st.DataObject, ends: str) -> None:
         own, theirs = self.flying.pop(data.draw(st.integers(0, len(self.flying) - 1)))
         number = int(self.now / (float(POLICY.window) / SLICES))
@@ -234,16 +234,13 @@ class AgainstAModel(RuleBasedStateMachine):
             if self.state == "half_open" and own == self.generation:
                 self.inside -= 1
             return
-        failed = ends == "failed"
-        if failed:
-            self.breaker.failed(theirs, self.now)
-        else:
-            self.breaker.succeeded(theirs, self.now)
-        self.log.append((number, failed))
+        {"failed": self.breaker.failed, "slow": self.breaker.slow, "ok": self.breaker.succeeded}[ends](theirs, self.now)
+        if not (ends == "slow" and self.state == "half_open" and own == self.generation):
+            self.log.append((number, ends))
         if own != self.generation:
             return
         if self.state == "half_open":
-            if failed:
+            if ends != "ok":
                 self.pause = min(self.pause * 2, 8.0)
                 self.move("open")
             else:
@@ -251,9 +248,10 @@ class AgainstAModel(RuleBasedStateMachine):
                 self.passed += 1
                 if self.passed == POLICY.probes:
                     self.move("closed")
-        elif self.state == "closed" and failed:
+        elif self.state == "closed" and ends != "ok":
             window = [bad for at, bad in self.log if at > number - SLICES]
-            if len(window) >= POLICY.min_calls and sum(window) / len(window) >= POLICY.failure_rate:
+            failing, slow = (window.count(bad) / len(window) for bad in ("failed", "slow"))
+            if len(window) >= POLICY.min_calls and (failing >= POLICY.failure_rate or slow >= POLICY.slow_rate):
                 self.pause = 2.0
                 self.move("open")
 

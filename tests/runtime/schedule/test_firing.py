@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pea.errors import Conflict, InputError, JournalUnavailable, Overloaded, UnknownCapability
 from pea.runtime.schedule import Clockwork, Cron, Entry, Shelf, made
+from pea.runtime.schedule import shelf as shelf_module
 from pea.telemetry import TracerProvider
 
 START = datetime(2026, 3, 28, tzinfo=UTC).timestamp()
@@ -180,3 +181,14 @@ def test_a_broken_file(tmp_path: Path) -> None:
     (tmp_path / "schedule.db").write_bytes(b"no database" * 1_000)
     with pytest.raises(JournalUnavailable, match="schedules cannot be used"):
         Shelf(tmp_path).entries()
+
+
+def test_a_full_shelf_still_takes_what_replaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one more is too many."""
+    monkeypatch.setattr(shelf_module, "MOST_ENTRIES", 1)
+    shelf = Shelf(tmp_path)
+    shelf.add(hourly())
+    shelf.add(hourly(identity="two"), replace=True)
+    with pytest.raises(Conflict, match="there are 1 schedules already"):
+        shelf.add(made("other", "0 * * * *", "UTC", "a.b", b"{}", identity="three", now=START))
+    assert [one.identity for one in shelf.entries()] == ["two"]
