@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from pea.store.draft import attribute_text
+from pea.store.marks import attribute_text
 from pea.telemetry import names
 from pea.telemetry.record import ERROR, KINDS, OK, Origin, SpanRecord
 

@@ -8,10 +8,9 @@ import time
 from pathlib import Path
 
 from pea.store.sieve import TABLE as SIEVE_TABLE
-from pea.store.sieve import UPGRADE as SIEVE_UPGRADE
+from pea.store.sieve import UPGRADES
 
-VERSION = 6
-UPGRADABLE = 5  # the only older version whose files are taken over
+VERSION = 7
 PAGE_BYTES = 8_192
 ANY = 0  # the id in ``entry`` that stands for every service
 OVERFLOW = "(other operations)"  # where operations beyond the bound on names are indexed
@@ -101,8 +100,8 @@ def _open(path: Path, size_bytes: int) -> sqlite3.Connection:
         connection.execute(f"PRAGMA journal_size_limit = {16 << 20}")
         connection.execute(f"PRAGMA max_page_count = {(size_bytes + max(size_bytes // 8, 4 << 20)) // PAGE_BYTES}")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == UPGRADABLE:
-            connection.executescript(f"BEGIN; {SIEVE_TABLE} {SIEVE_UPGRADE} PRAGMA user_version = {VERSION}; COMMIT;")
+        if version in UPGRADES:
+            connection.executescript(f"BEGIN; {UPGRADES[version]} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version not in {0, VERSION}:
             raise _OtherVersion(f"it has version {version}, this is version {VERSION}")
         if version == 0:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
+from typing import TypeVar
 
 import msgspec
 
@@ -36,6 +37,8 @@ class About(msgspec.Struct, array_like=True):
     rooted: bool = False
 
 
+K = TypeVar("K")
+
 decode_about = msgspec.msgpack.Decoder(About).decode
 
 
@@ -61,18 +64,19 @@ class Inserter:
         found = self._db.execute(
             "SELECT id, start_us, first_ns, last_ns, spans, errors, about FROM trace WHERE trace_id = ?", (key,)
         ).fetchone()
-        folded = self._entries(draft)
+        services = _services(draft)
+        folded = self._entries(draft, services)
         flags = summary(draft.marks)
         tags = list(draft.tags)[:MAX_TAGS]
         if found is None:
             start_us = draft.start_ns // 1_000
-            trace = self._new(draft, key, start_us, list(folded), tags)
+            trace = self._new(draft, key, start_us, _counted(services, {}), list(folded), tags)
         elif found[4] + draft.spans > MAX_TRACE_SPANS:
             return 0
         else:
             trace, start_us = found[0], found[1]
-            self._grow(draft, found, folded, tags)
-        self.stretches.add(trace, start_us, draft.marks)
+            self._grow(draft, found, services, folded, tags)
+        self.stretches.add(trace, start_us, draft.marks, draft.marks_together())
         execute = self._db.executemany
         self._db.execute(
             "INSERT INTO chunk (trace, marks, data) VALUES (?, ?, ?)",
@@ -127,29 +131,29 @@ class Inserter:
             del self._names[key]
             self._operations[key[0]] -= 1
 
-    def _entries(self, draft: TraceDraft) -> dict[int, Entry]:
+    def _entries(self, draft: TraceDraft, services: Mapping[str, Entry]) -> dict[int, Entry]:
         """The draft's entries by name, with those of each service and of the whole trace."""
         now_us = draft.end_ns // 1_000
         folded: dict[int, Entry] = {}
+        for service, entry in services.items():
+            _fold(folded, ANY, entry)
+            _fold(folded, self.name(service, "", entry.kinds, now_us), entry)
         for (service, operation), entry in draft.entries.items():
-            for number in (
-                ANY,
-                self.name(service, "", entry.kinds, now_us),
-                self.name(service, operation or "(unnamed)", entry.kinds, now_us),
-            ):
-                known = folded.get(number)
-                if known is None:
-                    folded[number] = Entry(entry.spans, entry.errors, entry.shortest_us, entry.longest_us, entry.kinds)
-                else:
-                    known.errors += entry.errors
-                    known.shortest_us = min(known.shortest_us, entry.shortest_us)
-                    known.longest_us = max(known.longest_us, entry.longest_us)
+            _fold(folded, self.name(service, operation or "(unnamed)", entry.kinds, now_us), entry)
         return folded
 
-    def _new(self, draft: TraceDraft, key: bytes, start_us: int, names: list[int], tags: list[int]) -> int:
+    def _new(
+        self,
+        draft: TraceDraft,
+        key: bytes,
+        start_us: int,
+        services: dict[str, tuple[int, int]],
+        names: list[int],
+        tags: list[int],
+    ) -> int:
         first = next(iter(draft.entries), ("", ""))
         root = draft.root or (first[0][:MAX_NAME], first[1][:MAX_NAME])
-        about = About(_clean(root[0]), _clean(root[1]), _services(draft), names, tags, rooted=draft.root is not None)
+        about = About(_clean(root[0]), _clean(root[1]), services, names, tags, rooted=draft.root is not None)
         row = (key, start_us, draft.start_ns, draft.end_ns, draft.spans, draft.errors, _encode(about))
         number: int = self._db.execute(
             "INSERT INTO trace (trace_id, start_us, first_ns, last_ns, spans, errors, about)"
@@ -158,12 +162,17 @@ class Inserter:
         ).fetchone()[0]
         return number
 
-    def _grow(self, draft: TraceDraft, found: tuple[int, ...], folded: dict[int, Entry], tags: list[int]) -> None:
+    def _grow(
+        self,
+        draft: TraceDraft,
+        found: tuple[int, ...],
+        services: Mapping[str, Entry],
+        folded: Iterable[int],
+        tags: list[int],
+    ) -> None:
         number, _, first_ns, last_ns, spans, errors, packed = found
         about = decode_about(packed)  # type: ignore[arg-type]  # the row's last column is a blob
-        for service, (more_spans, more_errors) in _services(draft).items():
-            had = about.services.get(service, (0, 0))
-            about.services[service] = (had[0] + more_spans, had[1] + more_errors)
+        _counted(services, about.services)
         if draft.root is not None and not about.rooted:
             about.root_service, about.root_name, about.rooted = _clean(draft.root[0]), _clean(draft.root[1]), True
         about.names = list({*about.names, *folded})
@@ -196,12 +205,32 @@ class Inserter:
         return number
 
 
-def _services(draft: TraceDraft) -> dict[str, tuple[int, int]]:
-    services: dict[str, tuple[int, int]] = {}
+def _services(draft: TraceDraft) -> dict[str, Entry]:
+    services: dict[str, Entry] = {}
     for (service, _), entry in draft.entries.items():
-        had = services.get(service, (0, 0))
-        services[_clean(service[:MAX_NAME])] = (had[0] + entry.spans, had[1] + entry.errors)
+        _fold(services, service, entry)
     return services
+
+
+def _fold(into: dict[K, Entry], key: K, entry: Entry) -> None:
+    known = into.get(key)
+    if known is None:
+        into[key] = Entry(entry.spans, entry.errors, entry.shortest_us, entry.longest_us, entry.kinds)
+        return
+    known.spans += entry.spans
+    known.errors += entry.errors
+    known.kinds |= entry.kinds
+    known.shortest_us = min(known.shortest_us, entry.shortest_us)
+    known.longest_us = max(known.longest_us, entry.longest_us)
+
+
+def _counted(services: Mapping[str, Entry], had: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """Spans and failed spans of each service, beside those it had."""
+    for service, entry in services.items():
+        name = _clean(service[:MAX_NAME])
+        spans, errors = had.get(name, (0, 0))
+        had[name] = (spans + entry.spans, errors + entry.errors)
+    return had
 
 
 def _clean(text: str) -> str:

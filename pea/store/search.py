@@ -9,9 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from pea.store.codec import split, unpack_origin
-from pea.store.draft import FAILED, attribute_text, tag_hash
+from pea.store.draft import FAILED, tag_hash
 from pea.store.insert import decode_about
-from pea.store.marks import mark_of, may_have, may_have_sql, summary
+from pea.store.marks import (
+    FAILED_MARK,
+    attribute_text,
+    mark_of,
+    may_have,
+    may_have_sql,
+    name_mark,
+    summary,
+)
 from pea.store.search_names import names_of
 from pea.store.sieve import times_with
 from pea.telemetry.record import ERROR, KINDS, STATUSES, Origin, SpanRecord, with_leaves
@@ -167,7 +175,7 @@ def _candidates(
     marks: Sequence[int],
 ) -> Iterator[tuple[int, bytes]]:
     """Traces that may fit, newest first: row id and trace id. SQLite merges the names' entries as it walks them."""
-    tags = _rarest_first(db, query.attributes, indexed)
+    tags = _rarest_first(db, query, indexed)
     joins = "".join(
         f" JOIN tag t{n} ON t{n}.hash = ? AND t{n}.start_us = e.start_us AND t{n}.trace = e.trace"
         for n in range(1, len(tags))
@@ -189,7 +197,7 @@ def _candidates(
     sql = f"{' UNION '.join([one_name] * len(names))} ORDER BY {order} LIMIT ?"
     times = [(_us(query.start_ns), _us(query.end_ns) or _FAR_US)]
     if marks and not tags:
-        times = times_with(db, marks, *times[0])
+        times = times_with(db, marks, *times[0], _together(query, marks))
     for first_us, last_us in times:
         about = (first_us, last_us, shortest_us, longest_us, bits, bits)
         values = [value for name in names for value in (name, *tags[1:], *tags[:1], *about)]
@@ -199,14 +207,20 @@ def _candidates(
                 yield number, key[0]
 
 
-def _rarest_first(db: sqlite3.Connection, attributes: Mapping[str, str], indexed: frozenset[str]) -> list[int]:
+def _together(query: Query, marks: Sequence[int]) -> list[int]:
+    """The marks that one span must have: of its attributes, its name and its error."""
+    about = [name_mark(query.operation)] if query.operation else []
+    return [*marks, *about, *([FAILED_MARK] if query.error else ())]
+
+
+def _rarest_first(db: sqlite3.Connection, query: Query, indexed: frozenset[str]) -> list[int]:
     """Tags of the indexed attributes: what few traces have is walked through, what many have is looked up for those.
 
-    None of several attributes when even the rarest is common: the entries, and the sketches for those that fit, tell
-    more with fewer looks.
+    None when something else is asked for and even the rarest is common: the entries, and the sketches for those that
+    fit, tell more with fewer looks.
     """
-    tags = [tag_hash(key, value) for key, value in attributes.items() if key in indexed]
-    if not tags or len(attributes) < 2:
+    tags = [tag_hash(key, value) for key, value in query.attributes.items() if key in indexed]
+    if not tags or len(query.attributes) + bool(query.operation) + bool(query.error) < 2:
         return tags
     count = "SELECT count(*) FROM (SELECT 1 FROM tag WHERE hash = ? LIMIT ?)"
     counts = {tag: int(db.execute(count, (tag, COUNTED)).fetchone()[0]) for tag in tags}

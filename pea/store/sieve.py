@@ -14,9 +14,11 @@ from itertools import pairwise, takewhile
 import msgspec
 
 from pea.store.marks import MAX_MARKS
+from pea.store.pairs import Common, Pairs, common_of, may_be_together
 
 FULL_MARKS = 16_384  # a stretch ends with so many different marks,
-FULL_CHUNKS = 4_096  # or with so many chunks
+FULL_CHUNKS = 4_096  # or with so many chunks,
+FIRST_CHUNKS = 512  # fewer while it is not known which marks are common
 MAX_TIMES = 64  # of a stretch: senders' clocks differ, and old traces grow
 MAX_ASKED = 256  # of a search
 PROBES = 7
@@ -25,12 +27,19 @@ _MIN_BITS = 1_024
 _SPREAD, _STIR, _MASK = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, (1 << 64) - 1  # of splitmix64
 
 TABLE = """
-CREATE TABLE sieve (id INTEGER PRIMARY KEY AUTOINCREMENT, high INTEGER NOT NULL, times BLOB NOT NULL, bits BLOB);
+CREATE TABLE sieve (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, high INTEGER NOT NULL, times BLOB NOT NULL, bits BLOB, pairs BLOB
+);
 """
-# What an older file has is one stretch of all times, in msgpack, that is always looked through.
-UPGRADE = """
+# What a file without sieves has is one stretch of all times, in msgpack, that is always looked through.
+_ALL_TIMES = """
 INSERT INTO sieve (high, times) SELECT max(id), x'9192cf0000000000000000cf7fffffffffffffff' FROM trace HAVING max(id);
 """
+# How files of older versions are taken over.
+UPGRADES = {
+    5: TABLE + _ALL_TIMES,
+    6: "ALTER TABLE sieve ADD COLUMN pairs BLOB;",
+}
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple[int, int]]).decode
@@ -41,6 +50,8 @@ Times = tuple[int, int]  # first and last start of traces, µs
 class _Stretch(msgspec.Struct):
     """One that is still growing; ``starts`` are those of the present transaction."""
 
+    pairs: Pairs
+    most_chunks: int
     number: int | None = None
     high: int = 0
     chunks: int = 0
@@ -58,11 +69,18 @@ class Stretches:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._open = _Stretch()
+        self._common: list[int] = []
+        self._learning = Common()
+        last = db.execute("SELECT pairs FROM sieve WHERE pairs IS NOT NULL ORDER BY id DESC LIMIT 1").fetchone()
+        if last is not None:
+            self._common = common_of(last[0])
+        self._open = self._begin()
 
-    def add(self, trace: int, start_us: int, marks: Collection[int]) -> None:
-        """Note a chunk of the trace with this row id and start."""
+    def add(self, trace: int, start_us: int, marks: Collection[int], together: Collection[Collection[int]]) -> None:
+        """Note a chunk of the trace with this row id and start: all its marks, and those of each span."""
         one = self._open
+        one.pairs.add(together)
+        self._learning.look(trace, together)
         one.high = max(one.high, trace)
         one.chunks += 1
         one.starts.append(start_us)
@@ -76,17 +94,22 @@ class Stretches:
         one = self._open
         if not one.starts and not (closing and one.chunks):
             return
-        full = closing or len(one.marks) >= FULL_MARKS or one.chunks >= FULL_CHUNKS
+        full = closing or len(one.marks) >= FULL_MARKS or one.chunks >= one.most_chunks
         one.times = joined(sorted([*one.times, *((start, start) for start in one.starts)]), MAX_TIMES)
         one.starts.clear()
         bits = sieve(one.marks) if full and not one.anything else None
         (one.number,) = self._db.execute(
-            "INSERT INTO sieve (id, high, times, bits) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-            " high = excluded.high, times = excluded.times, bits = excluded.bits RETURNING id",
-            (one.number, one.high, _encode(one.times), bits),
+            "INSERT INTO sieve (id, high, times, bits, pairs) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+            " high = excluded.high, times = excluded.times, bits = excluded.bits, pairs = excluded.pairs RETURNING id",
+            (one.number, one.high, _encode(one.times), bits, one.pairs.packed()),
         ).fetchone()
         if full:
-            self._open = _Stretch()
+            self._open = self._begin()
+
+    def _begin(self) -> _Stretch:
+        if self._learning.enough:
+            self._common, self._learning = self._learning.marks(), Common()
+        return _Stretch(Pairs(self._common), FULL_CHUNKS if self._common else min(FIRST_CHUNKS, FULL_CHUNKS))
 
 
 def forget_stretches(db: sqlite3.Connection, pinned: Collection[bytes] = ()) -> None:
@@ -104,12 +127,17 @@ def forget_stretches(db: sqlite3.Connection, pinned: Collection[bytes] = ()) -> 
             db.execute("DELETE FROM sieve WHERE id = ?", (number,))
 
 
-def times_with(db: sqlite3.Connection, marks: Sequence[int], first_us: int, last_us: int) -> list[Times]:
-    """The spans of time, newest first, in which a trace may have started that has all the marks in one chunk."""
+def times_with(
+    db: sqlite3.Connection, marks: Sequence[int], first_us: int, last_us: int, together: Sequence[int] = ()
+) -> list[Times]:
+    """The spans of time, newest first, in which a trace may have started that fits.
+
+    It has all the ``marks`` in one chunk, and one of its spans has all those of ``together``.
+    """
     found = [
         (max(first, first_us), min(last, last_us))
-        for times, bits in db.execute("SELECT times, bits FROM sieve")
-        if bits is None or passes(bits, marks)
+        for times, bits, pairs in db.execute("SELECT times, bits, pairs FROM sieve")
+        if (bits is None or passes(bits, marks)) and may_be_together(pairs, together)
         for first, last in _decode(times)
         if first <= last_us and last >= first_us
     ]

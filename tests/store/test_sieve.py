@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pea.store import Query, SpanStore, sieve
-from pea.store.database import UPGRADABLE, VERSION
+from pea.store import Query, SpanStore, pairs, sieve
+from pea.store.database import VERSION
 from pea.store.sieve import Stretches, joined, passes, times_with
 from pea.telemetry.record import Origin, SpanRecord
 
@@ -67,7 +67,7 @@ def test_every_chunk_is_found_by_its_marks(chunks: list[tuple[int, set[int], boo
     db.executescript(sieve.TABLE)
     stretches = Stretches(db)
     for start, marks, closing in chunks:
-        stretches.add(start, start, marks)
+        stretches.add(start, start, marks, [marks])
         stretches.finish(closing=closing)
     for start, marks, _ in chunks:
         assert any(first <= start <= last for first, last in times_with(db, list(marks), 0, 100))
@@ -79,7 +79,7 @@ def test_only_the_stretch_that_has_it_is_looked_through(db: sqlite3.Connection, 
     monkeypatch.setattr(sieve, "FULL_CHUNKS", 10)
     stretches = Stretches(db)
     for number in range(25):
-        stretches.add(number, number, {number})
+        stretches.add(number, number, {number}, [[number]])
         stretches.finish()
     assert times_with(db, [3], 0, 100) == [(20, 24), (0, 9)]
     assert times_with(db, [999], 0, 100) == [(20, 24)]
@@ -89,7 +89,7 @@ def test_only_the_stretch_that_has_it_is_looked_through(db: sqlite3.Connection, 
 def test_too_many_marks_may_be_anything(db: sqlite3.Connection):
     """A stretch with a chunk whose attributes were too many to note is always looked through."""
     stretches = Stretches(db)
-    stretches.add(1, 5, range(20_000))
+    stretches.add(1, 5, range(20_000), [])
     stretches.finish(closing=True)
     assert times_with(db, [99_999], 0, 10) == [(5, 5)]
 
@@ -98,7 +98,7 @@ def test_what_was_deleted_is_forgotten(db: sqlite3.Connection):
     """A filter goes with the last of its traces, not before."""
     stretches = Stretches(db)
     for number in (1, 2):
-        stretches.add(number, number, {number})
+        stretches.add(number, number, {number}, [[number]])
         stretches.finish(closing=True)
     db.execute("INSERT INTO trace VALUES (2, x'02', 2)")
     sieve.forget_stretches(db)
@@ -109,12 +109,44 @@ def test_a_pinned_trace_keeps_no_filter_but_its_own(db: sqlite3.Connection):
     """However old the trace that an alert shows, it is found, and the filters of all that came after it still go."""
     stretches = Stretches(db)
     for number in (1, 2, 3, 4):
-        stretches.add(number, number * 10, {number})
+        stretches.add(number, number * 10, {number}, [[number]])
         stretches.finish(closing=True)
     db.execute("INSERT INTO trace VALUES (1, x'01', 10), (4, x'04', 40)")
     sieve.forget_stretches(db, {b"\x01"})
     assert db.execute("SELECT high FROM sieve").fetchall() == [(1,), (4,)]
     assert times_with(db, [1], 0, 100) == [(10, 10)]
+
+
+@pytest.fixture
+def learned(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> Stretches:
+    """Stretches of ten chunks, each with marks 1 and 2 on one span, 3 on another; the first tells what is common."""
+    monkeypatch.setattr(sieve, "FULL_CHUNKS", 10)
+    monkeypatch.setattr(pairs, "LEARN_CHUNKS", 1)
+    monkeypatch.setattr(pairs, "_LOOK_BITS", 0)
+    stretches = Stretches(db)
+    for number in range(25):
+        stretches.add(number, number, {1, 2, 3}, [[1, 2], [3]])
+        stretches.finish()
+    return stretches
+
+
+def test_only_what_one_span_has_together_is_looked_for(db: sqlite3.Connection, learned: Stretches):
+    """Once it is known what is common, even the stretch that is still open is left out."""
+    assert times_with(db, [1, 2], 0, 100, [1, 2]) == [(0, 24)]
+    assert times_with(db, [1, 3], 0, 100, [1, 3]) == [(0, 9)]
+    assert times_with(db, [1, 3], 0, 100) == [(0, 24)]
+    learned.add(25, 25, {1, 3}, [[1, 3]])
+    learned.finish()
+    assert times_with(db, [1, 3], 0, 100, [1, 3]) == [(20, 25), (0, 9)]
+
+
+def test_what_is_common_is_known_to_the_next_writer(db: sqlite3.Connection, learned: Stretches):
+    """After a restart or a rollback, whether the last stretch was closed or not, nothing need be learned anew."""
+    again = Stretches(db)
+    again.add(25, 25, {1, 2, 3}, [[1, 2], [3]])
+    again.finish()
+    assert times_with(db, [1, 3], 10, 100, [1, 3]) == []
+    assert times_with(db, [1, 2], 10, 100, [1, 2]) == [(10, 25)]
 
 
 def _named(number: int, **attributes: str) -> SpanRecord:
@@ -124,14 +156,16 @@ def _named(number: int, **attributes: str) -> SpanRecord:
     )  # fmt: skip
 
 
-def test_a_file_of_the_version_before_is_taken_over(tmp_path: Path):
+@pytest.mark.parametrize("version", sieve.UPGRADES)
+def test_a_file_of_a_version_before_is_taken_over(tmp_path: Path, version: int):
     """Its traces are still found by any attribute, and so are those that come after."""
     path = tmp_path / "spans.db"
     store = SpanStore(path)
     store.add([_named(number, colour=f"c{number}") for number in range(1, 6)])
     assert store.close()
     with sqlite3.connect(path) as db:
-        db.executescript(f"DROP TABLE sieve; PRAGMA user_version = {UPGRADABLE};")
+        before = "DROP TABLE sieve" if version == 5 else "ALTER TABLE sieve DROP COLUMN pairs"
+        db.executescript(f"{before}; PRAGMA user_version = {version};")
     db.close()
     store = SpanStore(path)
     store.add([_named(9, colour="c9")])

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pea.config import Bytes, Seconds, StoreSettings
-from pea.store import database, insert, writer
+from pea.store import database, insert, pairs, sieve, writer
 from pea.store import search as search_module
 from pea.store import spans as spans_module
 from pea.store.search import Found, Origins, Query, _fits, search
@@ -124,6 +124,9 @@ def test_a_search_finds_what_a_plain_scan_finds(batches: list[list[SpanRecord]],
     """For any spans in any batches, the indexes give what looking at every span gives, newest first."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(search_module, "COUNTED", counted)  # from how many traces on an attribute is common
+        patch.setattr(sieve, "FULL_CHUNKS", 3)  # so that stretches end, and it is learned what is common
+        patch.setattr(pairs, "LEARN_CHUNKS", 1)
+        patch.setattr(pairs, "_LOOK_BITS", 0)
         store = SpanStore(Path(folder) / "spans.db", clock=lambda: T0 / 1e9)
         starts: dict[int, int] = {}
         every: list[SpanRecord] = []
@@ -175,6 +178,41 @@ def test_a_search_that_takes_too_long_says_so(store: SpanStore):
     assert len(found.traces) < 20
     assert search(db, Origins(db), query, frozenset()).complete
     db.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"attributes": {"plain": "a", "user.id": "b"}}, 0),
+        ({"attributes": {"plain": "a"}, "operation": "pay"}, 0),
+        ({"attributes": {"user.id": "b"}, "operation": "work"}, 0),
+        ({"attributes": {"plain": "a"}, "error": True}, 0),
+        ({"attributes": {"plain": "a", "host.name": "one"}, "operation": "work"}, 20),
+        ({"attributes": {"user.id": "b"}, "operation": "pay", "error": True}, 20),
+        ({"attributes": {"kind": "leaf", "host.name": "one"}, "operation": "look"}, 20),
+        ({"attributes": {"kind": "event", "plain": "a"}}, 20),
+        ({"attributes": {"kind": "event", "user.id": "b"}}, 0),
+    ],
+)
+def test_what_only_different_spans_have_is_not_looked_for(
+    store: SpanStore, monkeypatch: pytest.MonkeyPatch, query: dict, found: int
+):
+    """Of what every trace has, but no span together, no chunk is opened; what one span has together is found."""
+    monkeypatch.setattr(sieve, "FIRST_CHUNKS", 5)
+    monkeypatch.setattr(pairs, "LEARN_CHUNKS", 1)
+    monkeypatch.setattr(pairs, "_LOOK_BITS", 0)
+    monkeypatch.setattr(search_module, "COUNTED", 10)
+    for number in range(1, 60):
+        work = span(
+            number, 1, attributes={"plain": "a"}, events=[("said", T0, {"kind": "event"}, 0)],
+            leaves=[("look", T0, T0 + MS, {"kind": "leaf"})],
+        )  # fmt: skip
+        put(store, work, span(number, 2, 1, name="pay", status=ERROR, attributes={"user.id": "b"}))
+    since = T0 + 6 * MS  # what came before told what is common
+    if not found:
+        monkeypatch.setattr(search_module, "split", None)
+    answer = store.search(Query(**query, start_ns=since))
+    assert (len(answer.traces), answer.complete) == (found, True)
 
 
 def test_durations_and_times_beyond_all_numbers_are_bounds_like_others(store: SpanStore):
