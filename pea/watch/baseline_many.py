@@ -173,9 +173,9 @@ class Baselines:
             np.minimum(step / max(self.settings.overlap_s, 1e-9), 1.0)
         )  # values that share samples prove less
         proven = s[C.POINTS] * fresh
-        evidence = np.maximum(together, flat) * (proven / (proven + tuning.ramp)) * np.exp(-s[C.CAUTION])
+        evidence = np.maximum(together, flat) * (proven / (proven + tuning.ramp)) * np.exp(-self._caution(s, step))
         evidence[s[C.CLOCK] <= self.settings.learn_s] = 0.0
-        score = self._judge(s, evidence, step)
+        score = self._judge(s, evidence)
         s[C.PREVIOUS] = x
         if not isinstance(which, slice):
             self._state.columns[:, rows] = s
@@ -187,7 +187,6 @@ class Baselines:
         if len(new):
             s[C.LEVEL, new] = s[C.LOW, new] = s[C.HIGH, new] = s[C.PREVIOUS, new] = x[new]
             s[C.LAST, new] = at[new] if at.ndim else at
-            s[C.CAUTION, new] = self.settings.first_caution
         forward = np.maximum(at - s[C.LAST], 0.0)
         usual = s[C.INTERVAL]
         bounded = np.where(usual > 0, np.minimum(forward, LONGEST_STEP * usual), forward)
@@ -199,7 +198,9 @@ class Baselines:
         s[C.STILL] += forward
         s[C.POINTS] += 1
         step = np.where(s[C.INTERVAL] > 0, s[C.INTERVAL], 1.0)
-        s[C.VISITS] = (s[C.VISITS] + 1) * (1 - np.minimum(step / self.settings.tuning.counts_s, 1.0))
+        kept = 1 - np.minimum(step / self.settings.tuning.counts_s, 1.0)
+        s[C.VISITS] = (s[C.VISITS] + 1) * kept
+        s[C.ALARMS] *= kept
         s[C.FADED] += step
         return step
 
@@ -380,18 +381,28 @@ class Baselines:
         np.maximum(found, 0.0, out=found)
         return found
 
-    def _judge(self, s: Floats, evidence: Floats, step: Floats) -> Floats:
-        """The refractory rule, and the caution that holds the rate of alarms at the one asked for."""
+    def _caution(self, s: Floats, step: Floats) -> Floats:
+        """What the threshold is raised by, in logarithm, so that alarms come at the rate that was asked for.
+
+        With n alarms where e were asked for, (n + a) / (e + a) is how many times too often they come: the mean of a
+        rate of events whose prior is a gamma distribution about the asked one, worth a alarms (Gelman and others,
+        "Bayesian Data Analysis", section 2.6). One busy day says little, and a series that is odd by nature much.
+        """
+        tuning, prior = self.settings.tuning, self.settings.tuning.caution_prior
+        asked = s[C.VISITS] * step * self.settings.asked_s
+        often: Floats = tuning.caution * np.log((s[C.ALARMS] + prior) / (asked + prior))
+        return self.settings.first_caution + np.maximum(often, tuning.caution_least)
+
+    def _judge(self, s: Floats, evidence: Floats) -> Floats:
+        """The refractory rule: one incident is one alarm."""
         tuning = self.settings.tuning
-        asked = self.settings.false_alarms / DAY_S
-        s[C.CAUTION] = np.maximum(s[C.CAUTION] - tuning.caution * asked * step, tuning.caution_least)
         rested = (s[C.ALARM] == 0) | (s[C.ALARM_AGE] > tuning.refractory_s)
         score = np.where(rested | (evidence >= tuning.escalation * s[C.ALARM]), evidence, 0.0)
         alarm = np.flatnonzero(score >= 1)
         if len(alarm):
             s[C.ALARM_AGE, alarm] = 0.0
             s[C.ALARM, alarm] = score[alarm]
-            s[C.CAUTION, alarm] += tuning.caution
+            s[C.ALARMS, alarm] += 1
         return score
 
 

@@ -57,7 +57,7 @@ _FADE = bytes(int(cells.FADED * count) for count in range(256))
     _CHANGES,
     _ALARM_AGE,
     _ALARM,
-    _CAUTION,
+    _ALARMS,
     _BIN,
     _LASTING,
     _HABIT,
@@ -170,6 +170,7 @@ class Baseline:
         self._tracks = [_Track() for _ in TRACKS]
         self._profile = array("f", [math.nan] * season.BINS)
         self._other, self._other_sum = -1, 0.0  # the bin beside the present one, and its sum over the days
+        self._first_caution = self.settings.first_caution
         self._fit(1.0)
         self._step = 0.0
 
@@ -182,7 +183,6 @@ class Baseline:
         if not s[_POINTS]:
             s[_LEVEL] = s[_LOW] = s[_HIGH] = s[_PREVIOUS] = x
             s[_LAST] = at
-            s[_CAUTION] = self.settings.first_caution
         step = self._pass_time(at)
         left, proof = self._without_season(at, x)
         shrink = self._shrink
@@ -270,7 +270,7 @@ class Baseline:
         self._error_gain, self._level_gain = min(step / ERROR_S, 1.0), min(step / LEVEL_S, 1.0)
         self._lasting_gain, self._habit_gain = min(step / tuning.lasting_s, 1.0), min(step / tuning.habit_s, 1.0)
         self._part = min(step / season.BIN_S, 1.0)
-        self._relief = tuning.caution * self.settings.false_alarms / DAY_S * step
+        self._asked = self.settings.asked_s * step
 
     def _pass_time(self, at: float) -> float:
         s, counts_s = self._s, self.settings.tuning.counts_s
@@ -292,6 +292,7 @@ class Baseline:
         if step != self._step:
             self._fit(step)
         s[_VISITS] = (s[_VISITS] + 1) * self._kept
+        s[_ALARMS] *= self._kept
         s[_FADED] += step
         if s[_FADED] > counts_s / FADES:
             s[_FADED] = 0.0
@@ -376,7 +377,12 @@ class Baseline:
         if s[_CLOCK] <= settings.learn_s or not (together or flat):
             return 0.0
         proven, most = s[_POINTS] * self._fresh, together if together > flat else flat
-        return most * (proven / (proven + settings.tuning.ramp)) * math.exp(-s[_CAUTION])
+        return most * (proven / (proven + settings.tuning.ramp)) * math.exp(-self._caution())
+
+    def _caution(self) -> float:
+        s, tuning, prior = self._s, self.settings.tuning, self.settings.tuning.caution_prior
+        often = tuning.caution * math.log((s[_ALARMS] + prior) / (s[_VISITS] * self._asked + prior))
+        return self._first_caution + (often if often > tuning.caution_least else tuning.caution_least)
 
     def _lasting(self, together: float) -> float:
         """What is unusual now, raised by what was so of late and lowered by what always is."""
@@ -393,14 +399,12 @@ class Baseline:
 
     def _judge(self, evidence: float) -> float:
         s, tuning = self._s, self.settings.tuning
-        caution = s[_CAUTION] - self._relief
-        s[_CAUTION] = caution if caution > tuning.caution_least else tuning.caution_least
         rested = not s[_ALARM] or s[_ALARM_AGE] > tuning.refractory_s
         score = evidence if rested or evidence >= tuning.escalation * s[_ALARM] else 0.0
         if score >= 1:
             s[_ALARM_AGE] = 0.0
             s[_ALARM] = score
-            s[_CAUTION] += tuning.caution
+            s[_ALARMS] += 1
         return score
 
 

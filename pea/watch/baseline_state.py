@@ -15,7 +15,7 @@ from pea.watch import baseline_season as season
 from pea.watch.baseline import TRACKS, Row
 
 SLOTS = 8  # of a mean on its way to be history: a power of two
-FORMAT = "pea-baselines-3"
+FORMAT = "pea-baselines-4"
 HEADER = 32
 
 Floats = NDArray[np.float64]
@@ -47,7 +47,7 @@ class Column(enum.IntEnum):
     CHANGES = 20
     ALARM_AGE = 21
     ALARM = 22  # how unusual the last alarm was
-    CAUTION = 23
+    ALARMS = 23  # how many there were, those long ago counting less
     BIN = 24
     LASTING = 25  # how unusual it was of late, and usually
     HABIT = 26
