@@ -20,6 +20,7 @@ from pea.service.chronicle import chronicle_of
 from pea.service.operation import Answer, Header, Operation
 from pea.store.otlp import BadBody, Limits, SpanReader, inflate, metric_samples, preload
 from pea.store.otlp.body import ENCODINGS
+from pea.store.otlp.metrics import MAX_POINTS
 from pea.telemetry.wire import sized, text, varint
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -120,11 +121,11 @@ async def _spans(request: web.Request, ingest: Ingest, data: bytes, json: bool) 
 async def _metrics(request: web.Request, ingest: Ingest, data: bytes, json: bool) -> tuple[int, str]:  # noqa: FBT001
     samples = await asyncio.to_thread(metric_samples, data, json=json, limits=ingest.limits)
     series = chronicle_of(request).series
-    before = series.overflowed
-    series.sample(time.time(), samples)
+    left_out = await asyncio.to_thread(series.sample, time.time(), samples)
     ingest.status.samples += len(samples)
-    left_out = samples.rejected + series.overflowed - before
-    return left_out, "there are more series than store.series" if left_out else ""
+    reasons = ["there are more series than store.series"] * bool(left_out)
+    reasons += [f"a request may have {MAX_POINTS:,} data points"] * bool(samples.rejected)
+    return samples.rejected + left_out, "; ".join(reasons)
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ else:
 
 STEP_S = 10
 SLOTS = 8_640  # 24 hours
+LATE_STEPS = 6
 MAX_NAME = 300
 FIRST = ("pea.page.", "pea.loop.lag", "process.")  # what the page cannot do without,
 KEPT_FREE = 64  # rows beyond the limit that only those get
@@ -54,6 +55,7 @@ class SeriesStore:
         self._touched: dict[str, int] = {}  # the step of each series' newest sample
         self._data = np.full((0, SLOTS), np.nan, np.float32)
         self._slot = 0  # of the newest sample, in steps since 1970
+        self._none_dead_at = -1
         self.overflowed = 0
         if path is not None and path.exists():
             self._load(path)
@@ -66,19 +68,24 @@ class SeriesStore:
         """Memory of the arrays."""
         return int(self._data.nbytes)
 
-    def sample(self, time_s: float, values: Mapping[str, float]) -> None:
-        """Write samples for the step that holds ``time_s``; a step further back than the newest one is ignored."""
+    def sample(self, time_s: float, values: Mapping[str, float]) -> int:
+        """Write samples for the step that holds ``time_s``; how many series found no row.
+
+        What comes up to a minute late is ignored; a clock that goes back further was wrong before: what was sampled
+        after ``time_s`` is forgotten. Blocks, milliseconds for thousands of series.
+        """
         slot = int(time_s // STEP_S)
-        with self._lock:
-            if slot < self._slot:
-                return
-            self._advance(slot)
+        with self._lock, np.errstate(over="ignore"):
+            if self._slot - LATE_STEPS <= slot < self._slot:
+                return 0
+            self._move_to(slot)
+            before = self.overflowed
             for name, value in values.items():
                 row = self._row(name[:MAX_NAME])
                 if row is not None:
                     self._touched[name[:MAX_NAME]] = slot
-                    with np.errstate(over="ignore"):
-                        self._data[row, slot % SLOTS] = value
+                    self._data[row, slot % SLOTS] = value
+            return self.overflowed - before
 
     def names(self, prefix: str = "") -> list[str]:
         """Names of series, sorted."""
@@ -159,17 +166,23 @@ class SeriesStore:
         return row
 
     def _forget_one(self) -> bool:
+        if self._none_dead_at == self._slot:  # else each of thousands that find no row would look at all that have one
+            return False
         dead = next((name for name, slot in self._touched.items() if slot <= self._slot - SLOTS), None)
         if dead is None:
+            self._none_dead_at = self._slot
             return False
         del self._rows[dead], self._touched[dead]
         return True
 
-    def _advance(self, slot: int) -> None:
-        """Empty the slots between the newest sample and ``slot``: they hold what was a day ago."""
+    def _move_to(self, slot: int) -> None:
+        """Make ``slot`` the newest: what lies between hold what was a day ago, or, going back, what is not yet."""
         if self._slot:
-            passed = min(slot - self._slot, SLOTS)
-            self._data[:, np.arange(slot - passed + 1, slot + 1) % SLOTS] = np.nan
+            first, last = sorted((slot, self._slot))
+            first = max(first, last - SLOTS)
+            self._data[:, np.arange(first + 1, last + 1) % SLOTS] = np.nan
+        if slot < self._slot:
+            self._touched = {name: min(touched, slot) for name, touched in self._touched.items()}
         self._slot = slot
 
     def _load(self, path: Path) -> None:

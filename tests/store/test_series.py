@@ -43,10 +43,29 @@ def test_the_ring_holds_the_last_day_and_nothing_older(steps: list[int]):
     assert found == {t: v for t, v in model.items() if t > now - SLOTS * STEP_S}
 
 
+def test_a_clock_that_was_ahead_stops_nothing():
+    """Set back by more than a minute, the clock was wrong: what it sampled ahead is gone, what was before stays."""
+    store = SeriesStore(2)
+    store.sample(T0, {"a": 1.0})
+    store.sample(T0 + 600, {"a": 2.0})
+    store.sample(T0 + 590, {"a": 9.0})  # no more than late
+    assert [value for value in store.read("a", T0, T0 + 600)[1] if not math.isnan(value)] == [1.0, 2.0]
+    store.sample(T0 + 10, {"a": 3.0})
+    times, values = store.read("a", T0, T0 + 700)
+    assert (times.tolist(), values.tolist()) == ([T0, T0 + 10], [1.0, 3.0])
+    store.sample(T0 + 620, {"a": 4.0})
+    assert [value for value in store.read("a", T0, T0 + 700)[1] if not math.isnan(value)] == [1.0, 3.0, 4.0]
+    store.sample(T0 + 400 * 86_400, {"a": 5.0})
+    store.sample(T0 + 20, {"a": 6.0, "b": 1.0})
+    assert [value for value in store.read("a", 0, T0 + 700)[1] if not math.isnan(value)] == [6.0]
+    store.sample(T0 + 20 + SLOTS * STEP_S, {"b": 1.0, "c": 1.0})
+    assert store.names() == ["b", "c"]  # the years ahead do not keep a silent series alive
+
+
 def test_too_many_series_overflow_and_the_dead_make_room():
     """A new series beyond the bound is counted and left out, unless one has been silent for a day."""
     store = SeriesStore(2)
-    store.sample(T0, {"a": 1, "b": 1, "c": 1})
+    assert store.sample(T0, {"a": 1, "b": 1, "c": 1}) == 1
     assert store.names() == ["a", "b"]
     assert store.overflowed == 1
     day = SLOTS * STEP_S
