@@ -13,6 +13,8 @@ from pea.workspace.files import Refusal, SourceReport
 from pea.workspace.places_online import is_online
 
 PEOPLE_SHOWN = 50
+NOTES_SHOWN = 5
+NO_CALENDARS = "there are no calendars; put .ics files into the folder calendars"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,8 +121,13 @@ def agenda_text(agenda: Agenda) -> str:
         lines += [*([""] if lines else []), heading(day)]
         lines += [f"  {line(e, day)}" for e in shown.get(day, ())] or ["  nothing"]
         lines += [f"  {line(e, day)} ({_why_dropped(e)})" for e in dropped.get(day, ())]
-    if agenda.notes:
-        lines += ["", *(f"{note.path}: {note.reason}" for note in agenda.notes[:5])]
+    notes, count = (*agenda.notes, *agenda.sources.notes), len(agenda.notes) + agenda.sources.notes_count
+    if notes:
+        lines += ["", *(f"{note.path}: {note.reason}" for note in notes[:NOTES_SHOWN])]
+        if count > NOTES_SHOWN:
+            lines.append(f"… and {count - NOTES_SHOWN:,} more")
+    if agenda.sources.nothing:
+        lines += ["", f"Note: {NO_CALENDARS}."]
     return "\n".join([*lines, "", agenda.sources.text()])
 
 

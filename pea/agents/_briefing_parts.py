@@ -11,6 +11,7 @@ import msgspec
 from pea import AgentUnavailable, DeadlineExceeded, Outcome, PeaError
 from pea.agents import _briefing_views as views
 from pea.agents import _briefing_words as words
+from pea.agents._agenda import NO_CALENDARS
 from pea.agents._briefing import Answer, Briefing, Clash, Journey, Meeting, Missing, Section
 from pea.agents._briefing_papers import Papers
 from pea.agents._briefing_text import render
@@ -69,6 +70,8 @@ def missing(parts: Parts) -> tuple[Missing, ...]:
     for name, outcome in _named(parts):
         if outcome.error is not None:
             kept.setdefault(why(outcome.error), []).append(name)
+    if parts.agenda.value is not None and parts.agenda.value.sources.nothing:
+        kept.setdefault(NO_CALENDARS, []).append("the calendar")
     papers = parts.documents.value
     if papers is not None and papers.error is not None:
         name = f"documents for {words.count(papers.failed, 'meeting')}"
@@ -121,7 +124,7 @@ def headline(parts: Parts, day: date, now: datetime) -> str:
 
 
 def _of_the_day(agenda: views.Agenda | None, day: date, now: datetime) -> Iterator[str]:
-    if agenda is None:
+    if agenda is None or agenda.sources.nothing:
         return
     timed = [entry for entry in agenda.entries if not entry.all_day]
     if not timed:
@@ -134,7 +137,7 @@ def _of_the_day(agenda: views.Agenda | None, day: date, now: datetime) -> Iterat
 
 
 def _of_trouble(conflicts: views.Conflicts | None) -> Iterator[str]:
-    if conflicts is not None:
+    if conflicts is not None and not conflicts.sources.nothing:
         found = len(conflicts.conflicts) + conflicts.more
         yield words.count(found, "conflict") if found else "no conflicts"
 

@@ -23,7 +23,7 @@ from pea.cli.doctor_finding import Finding, show
 from pea.cli.doctor_memory import memory
 from pea.cli.options import as_json, settings_options
 from pea.config import Settings
-from pea.errors import PeaError
+from pea.errors import PeaError, nearest
 from pea.runtime import AgentState, Runtime
 from pea.telemetry import configure_logging
 
@@ -96,7 +96,9 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
     for name in ("calendars", "mail", "documents", "contacts"):
         folder = root / name
         if not folder.is_dir():
-            yield Finding(f"  {name}", "note", "there is no such folder", f"put your {name} into {folder}")
+            near = nearest(name, (one.name for one in root.iterdir() if one.is_dir()))
+            what = f"there is no such folder, only {near!r}" if near else "there is no such folder"
+            yield Finding(f"  {name}", "note", what, f"put your {name} into {folder}")
             continue
         count = sum(len(files) for _, _, files in os.walk(folder))
         yield Finding(f"  {name}", "ok" if count else "note", f"{count:,} files")

@@ -43,6 +43,11 @@ class SourceReport(msgspec.Struct, frozen=True):
     ignored: int = 0
     pending: int = 0
 
+    @property
+    def nothing(self) -> bool:
+        """Whether there was not even a file to refuse."""
+        return not (self.read or self.refused_count or self.ignored or self.pending)
+
     def merged(self, *others: SourceReport) -> SourceReport:
         """The sum of several folders' reports."""
         every = (self, *others)

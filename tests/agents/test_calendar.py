@@ -129,6 +129,21 @@ async def test_bad_files_and_events_are_named_in_the_answer(tmp_path):
     assert "refused 1: calendars/broken.ics" in agenda.text
 
 
+async def test_what_is_not_named_is_counted(tmp_path):
+    """Five events and files that are not whole are named, and how many more there are is said."""
+    bad = [f"BEGIN:VEVENT\nUID:{number}\nSUMMARY:Bad {number}\nEND:VEVENT\n" for number in range(7)]
+    async with running(tmp_path, *bad) as runtime:
+        text = (await runtime.call("calendar.agenda")).text
+    assert (text.count("it was left out"), "\n… and 2 more\n" in text) == (5, True)
+
+
+async def test_a_workspace_without_calendars_is_told_where_to_put_them(tmp_path):
+    """Nothing to read is another thing than a free day."""
+    async with running(tmp_path) as runtime:
+        (tmp_path / "calendars" / "work.ics").unlink()
+        assert "put .ics files into the folder calendars" in (await runtime.call("calendar.agenda")).text
+
+
 async def test_a_changed_file_is_seen_at_the_next_call(tmp_path):
     """The agent reads again what changed, within one run."""
     async with running(tmp_path, event("1", "12 0900", "12 1000", "Before")) as runtime:
