@@ -7,8 +7,8 @@ that Jaeger would send does. Latencies are milliseconds.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -21,7 +21,9 @@ from pea.telemetry.record import KINDS
 MAX_POINTS = 2_000
 MAX_SERVICES = 20
 MIN_STEP_MS = 60_000  # spans are counted by the minute
+_LATEST_MS = 253_402_300_799_999  # the end of the year 9999
 _HOUR_MS = 3_600_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -36,12 +38,32 @@ class Window(msgspec.Struct, frozen=True):
     rate_per_ms: int
 
 
+class Sums:
+    """Minutes added up, while a window moves over them."""
+
+    def __init__(self) -> None:
+        self.calls = self.errors = 0
+        self.buckets: Counter[int] = Counter()
+
+    def add(self, row: RateRow) -> None:
+        """Count a minute that the window has reached."""
+        self.calls += row.calls
+        self.errors += row.errors
+        self.buckets.update(row.buckets)
+
+    def drop(self, row: RateRow) -> None:
+        """Forget a minute that the window has left."""
+        self.calls -= row.calls
+        self.errors -= row.errors
+        self.buckets.subtract(row.buckets)
+
+
 class Family(msgspec.Struct, frozen=True):
-    """One of the three questions: its name, its description and a point's value, None where there is none."""
+    """One of the three questions: its name, its description and a point's value, from its calls and seconds."""
 
     name: str
     about: str
-    value: Callable[[list[RateRow], float], float | None]
+    value: Callable[[Sums, float], float]
 
 
 def window_of(given: Parameters, now_ms: int) -> Window:
@@ -60,7 +82,7 @@ def window_of(given: Parameters, now_ms: int) -> Window:
         services=tuple(services[:MAX_SERVICES]),
         kinds=tuple(KINDS.index(kind) for kind in kinds),
         by_operation=given.truth("groupByOperation"),
-        end_ms=max(given.whole("endTs", now_ms), 0),
+        end_ms=min(max(given.whole("endTs", now_ms), 0), _LATEST_MS),
         lookback_ms=lookback_ms,
         step_ms=max(step_ms, lookback_ms // MAX_POINTS),
         rate_per_ms=max(given.whole("ratePer", 600_000), MIN_STEP_MS),
@@ -72,17 +94,15 @@ def latencies(q: float) -> Family:
     return Family(
         "service_latencies",
         f"{q:.2f}th quantile latency, grouped by service",
-        lambda rows, _: 1e3 * quantile(_merged(rows), q) if rows else None,
+        lambda sums, _: 1e3 * quantile(+sums.buckets, q),
     )
 
 
-CALLS = Family(
-    "service_call_rate", "calls/sec, grouped by service", lambda rows, seconds: sum(row.calls for row in rows) / seconds
-)
+CALLS = Family("service_call_rate", "calls/sec, grouped by service", lambda sums, seconds: sums.calls / seconds)
 ERRORS = Family(
     "service_error_rate",
     "error rate, computed as a fraction of errors/sec over calls/sec, grouped by service",
-    lambda rows, _: sum(row.errors for row in rows) / sum(row.calls for row in rows) if rows else None,
+    lambda sums, _: sums.errors / sums.calls,
 )
 
 
@@ -110,27 +130,24 @@ def metric_family(store: SpanStore, family: Family, window: Window) -> dict[str,
     }
 
 
-def _points(rows: list[RateRow], family: Family, window: Window) -> Iterable[dict[str, Any]]:
-    by_minute: dict[int, list[RateRow]] = defaultdict(list)
-    for row in rows:
-        by_minute[row.minute].append(row)
-    span = window.rate_per_ms // MIN_STEP_MS
-    seen: tuple[int, float | None] = (-1, None)
+def _points(rows: Sequence[RateRow], family: Family, window: Window) -> Iterable[dict[str, Any]]:
+    """The points of rows that are sorted by minute; whatever is asked for, each row is added and dropped once."""
+    width = window.rate_per_ms // MIN_STEP_MS
+    sums, entered, left = Sums(), 0, 0
+    seen, value = -1, 0.0
     for at_ms in range(window.end_ms - window.lookback_ms, window.end_ms + 1, window.step_ms):
         minute = at_ms // MIN_STEP_MS
-        if minute != seen[0]:  # several points of one minute have one value
-            inside = [row for one in range(minute - span + 1, minute + 1) for row in by_minute.get(one, ())]
-            seen = (minute, family.value(inside, window.rate_per_ms / 1e3) if inside else None)
-        if seen[1] is not None:
-            yield {"gaugeValue": {"doubleValue": seen[1]}, "timestamp": _time(at_ms)}
-
-
-def _merged(rows: Iterable[RateRow]) -> dict[int, int]:
-    merged: Counter[int] = Counter()
-    for row in rows:
-        merged.update(row.buckets)
-    return dict(merged)
+        while entered < len(rows) and rows[entered].minute <= minute:
+            sums.add(rows[entered])
+            entered += 1
+        while left < entered and rows[left].minute <= minute - width:
+            sums.drop(rows[left])
+            left += 1
+        if sums.calls and minute != seen:  # several points of one minute have one value
+            seen, value = minute, family.value(sums, window.rate_per_ms / 1e3)
+        if sums.calls:
+            yield {"gaugeValue": {"doubleValue": value}, "timestamp": _time(at_ms)}
 
 
 def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1e3, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")

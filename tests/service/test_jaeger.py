@@ -218,6 +218,21 @@ async def test_the_monitor_tab(client: TestClient, which: str, name: str, value:
     ]
 
 
+@pytest.mark.parametrize("rate_per", [10**18, 60_000, 120_000])
+async def test_whatever_a_rate_is_over_it_costs_no_more_and_counts_each_minute_once(client: TestClient, rate_per: int):
+    """A window of ages ends at once, in the year 9999 too; as it moves on, what it leaves is counted no more."""
+    query = {"service": "shop", "step": 60_000, "lookback": 300_000, "ratePer": rate_per}
+    answer = await get(client, "/api/metrics/calls", **query, endTs=MINUTE_MS + 240_000)
+    (metric,) = answer["metrics"]
+    assert len(metric["metricPoints"]) == min(rate_per // 60_000, 5)
+    for point in metric["metricPoints"]:
+        assert point["gaugeValue"]["doubleValue"] == pytest.approx(1_000 / rate_per)
+    answer = await get(client, "/api/metrics/latencies", **query, quantile="0.5", endTs=9 * 10**18)
+    assert [one["metricPoints"][-1]["timestamp"] for one in answer["metrics"]] == ["9999-12-31T23:59:59.999Z"] * (
+        rate_per == 10**18
+    )
+
+
 async def test_min_step(client: TestClient):
     """The interface asks how fine metrics may be."""
     assert (await get(client, "/api/metrics/minstep"))["data"] == 60_000
