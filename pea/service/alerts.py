@@ -11,12 +11,10 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from pea.config import Seconds
-from pea.errors import InputError
 from pea.runtime.task import timestamp
 from pea.service.access.scopes import Scope
 from pea.service.alerts_detector import DETECTOR, detector_of
-from pea.service.body import read_json
-from pea.service.fields import misfit
+from pea.service.body import read_struct
 from pea.service.json_answer import json_answer
 from pea.service.operation import Answer, Header, Operation
 from pea.service.query import read_query
@@ -152,11 +150,7 @@ async def listing(request: web.Request) -> web.Response:
 async def silence(request: web.Request) -> web.Response:
     """Tell nobody of an alert for a while."""
     watcher = detector_of(request)
-    try:
-        body = msgspec.convert(await read_json(request), SilenceRequest)
-    except msgspec.ValidationError as error:
-        what, where, fix = misfit(error, SilenceRequest)
-        raise InputError(what, where=where or "body", fix=fix) from None
+    body = await read_struct(request, SilenceRequest)
     alert = watcher.book.get(request.match_info["id"])
     if alert is None:
         raise UnknownAlert("no alert has this id now", where="id", fix="GET /v1/alerts lists them")

@@ -10,11 +10,16 @@ import asyncio
 import json
 import math
 import re
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
+import msgspec
 from aiohttp import hdrs, web
 
+from pea.errors import InputError
+from pea.service.fields import misfit
 from pea.service.refusals import BodyTooLarge, BodyTooSlow, MalformedJson, MalformedRequest, UnsupportedMedia
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_DEPTH = 64
 MAX_EXACT_FLOAT = 1 << 53  # above it, neighbouring whole numbers are one float
@@ -23,6 +28,16 @@ READ_TIMEOUT_S = 30.0
 
 _TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+async def read_struct(request: web.Request, kind: type[T]) -> T:
+    """The body as a struct; raises InputError that names the field, and what `read_json` raises."""
+    value = await read_json(request)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        what, where, fix = misfit(error, kind)
+        raise InputError(what, where=where or "body", fix=fix) from None
 
 
 async def read_json(request: web.Request) -> Any:

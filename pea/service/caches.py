@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
@@ -10,15 +10,11 @@ from msgspec import Meta
 
 from pea.cache import NamespaceStats, TierStats
 from pea.cache.activity import MOST_KIND
-from pea.errors import InputError
 from pea.service.access.scopes import Scope
-from pea.service.body import read_json
-from pea.service.fields import misfit
+from pea.service.body import read_struct
 from pea.service.json_answer import json_answer
 from pea.service.operation import Answer, Operation
 from pea.service.state import STATE
-
-T = TypeVar("T", bound=msgspec.Struct)
 
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -89,7 +85,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def tell(request: web.Request) -> web.Response:
     """Drop what an event makes stale, by the rules of the configuration; the activity log has the event."""
-    body = await _read(request, CacheEvent)
+    body = await read_struct(request, CacheEvent)
     request.app[STATE].scheduler()  # 503 while the agents start
     caches = request.app[STATE].runtime.dispatcher.caches
     await caches.activity.append("service", body.event[:MOST_KIND], dict(body.variables))
@@ -99,19 +95,10 @@ async def tell(request: web.Request) -> web.Response:
 
 async def drop(request: web.Request) -> web.Response:
     """Drop what a pattern names."""
-    body = await _read(request, CachePattern)
+    body = await read_struct(request, CachePattern)
     request.app[STATE].scheduler()
     found = await request.app[STATE].runtime.dispatcher.caches.invalidate(body.pattern)
     return json_answer(Dropped(patterns=found.patterns, removed=found.removed, acknowledged=found.acknowledged))
-
-
-async def _read(request: web.Request, kind: type[T]) -> T:
-    value = await read_json(request)
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        what, where, fix = misfit(error, kind)
-        raise InputError(what, where=where or "body", fix=fix) from None
 
 
 ROUTES = (

@@ -9,11 +9,10 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from pea.errors import Conflict, InputError
+from pea.errors import Conflict
 from pea.service.access.scopes import Scope
-from pea.service.body import read_json
+from pea.service.body import read_struct
 from pea.service.dashboard import BOARD
-from pea.service.fields import misfit
 from pea.service.json_answer import json_answer
 from pea.service.operation import Answer, Header, Operation
 from pea.service.opinions import Opinion
@@ -41,11 +40,7 @@ class FeedbackAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 async def give(request: web.Request) -> web.Response:
     """Note what somebody thinks of a task that has ended; a second opinion takes the first one's place."""
-    try:
-        told = msgspec.convert(await read_json(request), FeedbackJson)
-    except msgspec.ValidationError as error:
-        what, where, fix = misfit(error, FeedbackJson)
-        raise InputError(what, where=where or "body", fix=fix) from None
+    told = await read_struct(request, FeedbackJson)
     task = await request.app[STATE].scheduler().recall(request.match_info["id"])
     if not task.final:
         raise Conflict(f"it is {task.state}", where=f"task {task.id}", fix="say what you think when it has ended")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import TypeVar
 
 import msgspec
 from aiohttp import web
@@ -13,8 +12,7 @@ from pea.errors import InputError
 from pea.runtime.scheduler import Scheduler
 from pea.runtime.task import Decision, Priority
 from pea.service.access.scopes import Scope
-from pea.service.body import read_json
-from pea.service.fields import misfit
+from pea.service.body import read_struct
 from pea.service.json_answer import json_answer
 from pea.service.negotiate import preferred_wait_s
 from pea.service.operation import Answer, Header, Operation
@@ -33,8 +31,6 @@ from pea.service.task_json import (
     task_json,
 )
 
-T = TypeVar("T", bound=msgspec.Struct)
-
 CANCEL_WAIT_S = 1.0  # how long DELETE waits for agents to let go before it answers 202
 
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?", re.ASCII)
@@ -43,7 +39,9 @@ _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?", re.ASCII)
 async def submit(request: web.Request) -> web.Response:
     """Accept a task; with ``Prefer: wait`` answer with its end, if it ends in time."""
     key = _idempotency_key(request)
-    submission = _submission(await read_json(request))
+    submission = await read_struct(request, Submission)
+    if submission.deadline_ms is not None and submission.deadline_ms <= 0:
+        raise InputError("the deadline has already passed", where="deadline_ms", fix="give more than 0")
     state = request.app[STATE]
     scheduler = state.scheduler()
     task = await scheduler.accept(
@@ -102,25 +100,10 @@ async def reject(request: web.Request) -> web.Response:
 
 
 async def _decide(request: web.Request, decision: Decision) -> web.Response:
-    told = _convert(await read_json(request), DecisionJson) if request.body_exists else DecisionJson()
+    told = await read_struct(request, DecisionJson) if request.body_exists else DecisionJson()
     scheduler = request.app[STATE].scheduler()
     task = await scheduler.decide(request.match_info["id"], decision, told.approval, told.by, told.reason)
     return json_answer(task_json(task), 200 if task.final else 202)
-
-
-def _convert(value: object, kind: type[T]) -> T:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        what, where, fix = misfit(error, kind)
-        raise InputError(what, where=where or "body", fix=fix) from None
-
-
-def _submission(value: object) -> Submission:
-    submission = _convert(value, Submission)
-    if submission.deadline_ms is not None and submission.deadline_ms <= 0:
-        raise InputError("the deadline has already passed", where="deadline_ms", fix="give more than 0")
-    return submission
 
 
 def _priority(submission: Submission, scheduler: Scheduler) -> Priority:

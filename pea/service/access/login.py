@@ -7,12 +7,10 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from pea.errors import InputError
 from pea.service.access.gate import CALLER, Caller, caller_of
 from pea.service.access.scopes import GRANTED, Scope
 from pea.service.access.state import GATE
-from pea.service.body import read_json
-from pea.service.fields import misfit
+from pea.service.body import read_struct
 from pea.service.json_answer import json_answer
 from pea.service.operation import Answer, Operation
 
@@ -41,11 +39,7 @@ async def show(request: web.Request) -> web.Response:
 async def begin(request: web.Request) -> web.Response:
     """Log in."""
     gate = request.app[GATE]
-    try:
-        given = msgspec.convert(await read_json(request), LoginJson)
-    except msgspec.ValidationError as error:
-        what, where, fix = misfit(error, LoginJson)
-        raise InputError(what, where=where or "body", fix=fix) from None
+    given = await read_struct(request, LoginJson)
     if not gate.locked:
         return json_answer(_session(request))
     token = gate.book.recognise(given.token.strip())
