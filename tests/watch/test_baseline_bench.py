@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pea.bench.baseline_chosen import SPLITS, candidates, chosen_elsewhere
 from pea.bench.baseline_normal import KINDS
 from pea.bench.baseline_score import LOW_FN, LOW_FP, PROFILES, STANDARD, Profile, Series, best, scaled, steps, totals
 from pea.bench.baseline_sets import CLOUD, read_cloud, read_nab
@@ -82,6 +83,29 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("timestamp,value\n2014-04-01 00:00:00,many\n")
     with pytest.raises(ConfigError, match=r"a\.csv"):
         read_nab(tmp_path)
+
+
+def test_what_is_best_on_a_series_is_not_chosen_by_it() -> None:
+    """Each set of parameters suits one series alone: chosen on the other half it earns nothing, in every split."""
+    series = 6
+    table = np.where(np.eye(series, dtype=bool), 1.0, -0.5)
+    table = np.vstack([table, np.full(series, -1.0)])
+    found = chosen_elsewhere(table, np.array(["a"] * series), series, np.random.default_rng(1))
+    assert found == pytest.approx([100 * (-0.5 * series + series) / (2 * series)] * SPLITS)
+
+
+def test_what_is_best_everywhere_is_chosen() -> None:
+    """A set of parameters that is best on every series is chosen by both halves of every split."""
+    table = np.array([[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8], [-1.0, -1.0, -1.0, -1.0]])
+    found = chosen_elsewhere(table, np.array(["a", "a", "b", "b"]), 4, np.random.default_rng(2))
+    assert found == pytest.approx([100 * (table[1].sum() + 4) / 8] * SPLITS)
+
+
+def test_parameters_are_drawn_the_same_each_time() -> None:
+    """A figure that is compared with an earlier one must not depend on the draw."""
+    first, second = (candidates(np.random.default_rng(1), 3) for _ in range(2))
+    assert first == second
+    assert len(set(first)) == 3
 
 
 @needs_data

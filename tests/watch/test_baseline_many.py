@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pea.errors import ConfigError
-from pea.watch.baseline import Settings, View
+from pea.watch.baseline import Row, Settings, Tuning, View
 from pea.watch.baseline_many import Baselines
 from pea.watch.baseline_one import Baseline
 from pea.watch.baseline_state import Column
@@ -122,6 +123,14 @@ def learnt(values: np.ndarray) -> Baselines:
     return learned
 
 
+def learnt_anew(held: Row) -> Baseline:
+    """One series that goes on from there and has given no alarm."""
+    one, columns = Baseline(), list(held.columns)
+    columns[Column.ALARMS] = columns[Column.ALARM] = columns[Column.ALARM_AGE] = 0.0
+    one.put(msgspec.structs.replace(held, columns=columns))
+    return one
+
+
 def test_the_expected_band_holds_what_is_usual() -> None:
     """For the evidence of an alert: about all of the noise lies in the band, and a spike does not."""
     values = np.random.default_rng(4).normal(100, 5, 3000)
@@ -142,6 +151,30 @@ def test_the_band_follows_the_season() -> None:
         assert band is not None
         assert band[0] < middle < band[1]
         assert band[1] - band[0] < 60
+
+
+@pytest.mark.parametrize("alarms", [0.0, 1.0, 10.0, 100.0])
+def test_a_series_that_gave_too_many_alarms_is_believed_less(alarms: float) -> None:
+    """Evidence is divided by how many times too often there were alarms, to a power; silence adds a little to it."""
+    held, tuning, days = learnt(np.random.default_rng(5).normal(100, 5, 3000)).take(0), Tuning(), 3000 / 288
+    columns = list(held.columns)
+    columns[Column.ALARMS] = alarms
+    one = Baseline()
+    one.put(msgspec.structs.replace(held, columns=columns))
+    usual, evidence = (who.update(300.0 * 3000, 300.0).evidence for who in (learnt_anew(held), one))
+    often = (alarms + tuning.caution_prior) / (days + tuning.caution_prior)
+    never = tuning.caution_prior / (days + tuning.caution_prior)
+    factor = max(tuning.caution * np.log(often), tuning.caution_least)
+    silent = max(tuning.caution * np.log(never), tuning.caution_least)
+    assert usual / evidence == pytest.approx(np.exp(factor - silent), rel=0.03)
+
+
+def test_an_alarm_is_counted_once() -> None:
+    """The count that caution is made of grows by one with an alarm, and fades."""
+    one = learnt_anew(learnt(np.random.default_rng(5).normal(100, 5, 3000)).take(0))
+    for place in range(50):
+        one.update(300.0 * (3000 + place), 300.0)
+    assert 0.99 < one.row().columns[Column.ALARMS] <= 1
 
 
 def test_no_rate_is_no_setting() -> None:
