@@ -8,7 +8,6 @@ import os
 import re
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +20,9 @@ from pea.cli.connect import examined
 from pea.cli.doctor_access import tokens
 from pea.cli.doctor_finding import Finding, show
 from pea.cli.doctor_memory import memory
-from pea.cli.options import as_json, settings_options
+from pea.cli.options import as_json, needs_state, settings_options
 from pea.config import Settings
-from pea.errors import PeaError, nearest
+from pea.errors import ConfigError, PeaError, nearest
 from pea.runtime import AgentState, Runtime
 from pea.telemetry import configure_logging
 
@@ -105,15 +104,10 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
 
 
 def _state(settings: Settings) -> Iterator[Finding]:
-    state = Path(settings.state)
     try:
-        state.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=state) as probe:
-            probe.write(b"x")
-    except OSError as error:
-        yield Finding("state folder", "missing", f"{state} cannot be written: {error.strerror}", "give another --state")
-    else:
-        yield Finding("state folder", "ok", str(state))
+        yield Finding("state folder", "ok", str(needs_state(settings)))
+    except ConfigError as error:
+        yield Finding("state folder", "missing", f"{error.where}: {error.what}", error.fix)
     yield Finding("time zone", "ok", f"{settings.zone}; now it is {settings.now():%Y-%m-%d %H:%M}")
     if not settings.user.emails:
         yield Finding("user.emails", "note", "not set", "set your addresses so that mail to you is told from copies")

@@ -8,10 +8,9 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pea.cli.options import as_json, needs_workspace, settings_options
+from pea.cli.options import as_json, needs_state, needs_workspace, settings_options
 from pea.cli.present import console, show_json
 from pea.config import Settings
-from pea.errors import ConfigError
 from pea.workspace.indexing import Indexed, index, sizes
 
 
@@ -25,11 +24,7 @@ def command(settings: Settings, as_json: bool) -> None:
     pea index --workspace ~/office
     """
     needs_workspace(settings)
-    if not settings.state:
-        raise ConfigError("there is no state folder to keep the index in", where="state", fix="give --state DIR")
-    workspace, state = Path(settings.workspace), Path(settings.state)
-    state.mkdir(parents=True, exist_ok=True)
-    found = _read(workspace, state)
+    found = _read(Path(settings.workspace), needs_state(settings))
     if as_json:
         show_json({"kinds": found})
         return

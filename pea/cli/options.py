@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from pea.config import Settings, load
+from pea.errors import ConfigError
 
 _OPTIONS = (
     click.option(
@@ -62,3 +64,18 @@ def needs_workspace(settings: Settings) -> None:
         raise click.UsageError("no workspace: give --workspace DIR, or set `workspace` in pea.yaml")
     if not Path(settings.workspace).is_dir():
         raise click.UsageError(f"the workspace {settings.workspace} is not a folder")
+
+
+def needs_state(settings: Settings) -> Path:
+    """The state folder, for its user alone if it is new: it holds mail. Refuse one in which nothing can be written."""
+    if not settings.state:
+        raise ConfigError("there is no state folder", where="state", fix="give --state DIR")
+    state = Path(settings.state)
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=state) as probe:
+            probe.write(b"x")
+    except OSError as error:
+        why = f"the state folder cannot be written: {error.strerror or error}"
+        raise ConfigError(why, where=str(state), fix="make room or allow it, or give another --state") from error
+    return state

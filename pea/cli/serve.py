@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pea.cli.options import needs_workspace, settings_options
+from pea.cli.options import needs_state, needs_workspace, settings_options
 from pea.config import Settings
 from pea.errors import PeaError
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 def command(settings: Settings, first: str | None) -> None:
     """Start the service and show where it is."""
     needs_workspace(settings)
+    if settings.state:
+        needs_state(settings)
     if settings.runtime.chaos:
         _check_chaos(settings)
     gc.disable()  # until all is imported and ready: nothing of it is garbage, and looking for some takes a sixth of it
