@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from pea.bench.memory_slope import MOST, slope
 from pea.service.application import OTHERS, ROUTES
 from pea.service.mcp import routes as mcp_routes
 from pea.service.page import page_routes
@@ -167,7 +168,11 @@ def _rss(pid: int) -> int:
 
 
 def main() -> None:
-    """The long run: what was answered, and how memory went, a line every ten seconds."""
+    """The long run: what was answered, how memory went, a line every ten seconds, and its growth in the second half.
+
+    Give the service small bounds (PEA_STORE__SIZE=4MB PEA_RUNTIME__HISTORY=200): what still fills looks like a leak.
+    The windows of a quarter of an hour have no setting, so half of the run has to be longer than that.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
     parser.add_argument("--pid", type=int, required=True)
@@ -176,6 +181,7 @@ def main() -> None:
     given = parser.parse_args()
     began, told, seed = time.monotonic(), 0.0, 0
     total: Counter[int] = Counter()
+    seen: list[tuple[float, float]] = []  # hours, MB
     while (now := time.monotonic() - began) < given.seconds:
         seed += 1
         fuzzer = asyncio.run(run(given.url, requests=400, seed=seed, token=given.token, at_once=16))
@@ -184,11 +190,14 @@ def main() -> None:
             print("BAD", status, sent, flush=True)
         if now - told > 10:
             told = now
+            seen.append((now / 3_600, _rss(given.pid) / 1e6))
             open_now = len(list(Path(f"/proc/{given.pid}/fd").iterdir()))
-            print(
-                f"{now:6.0f} s  {total.total():8,} answers  {_rss(given.pid) / 1e6:7.1f} MB  {open_now} fds", flush=True
-            )
+            print(f"{now:6.0f} s  {total.total():8,} answers  {seen[-1][1]:7.1f} MB  {open_now} fds", flush=True)
     print(json.dumps(dict(sorted(total.items()))))
+    late = [one for one in seen if one[0] >= seen[-1][0] / 2][-MOST:]
+    if len(late) >= 3:
+        found = slope(*zip(*late, strict=True))
+        print(f"growth in the second half: {found.middle:.2f} MB/h, 95 % interval {found.low:.2f} to {found.high:.2f}")
 
 
 if __name__ == "__main__":
