@@ -1,36 +1,43 @@
-"""How often keys that are no longer held were asked for: two generations of counts, of which the older is lost."""
+"""How often keys that are no longer held were asked for: a byte for each, in a table found by hash.
+
+Keys may share a byte, and what the last of them wrote then counts for all: with so many bytes a count is seldom wrong.
+"""
 
 from __future__ import annotations
 
-GHOST_BYTES = 100  # a hash and its share of a dict
+PER_ENTRY = 64  # bytes
+_HALVES = bytes(count >> 1 for count in range(256))
 
 
 class Ghosts:
-    """Counts by the keys' hashes, so that the keys do not stay in memory themselves.
+    """``counts[mark & mask]`` is read and written directly where each call would tell; a mark is a key's mixed hash."""
 
-    ``new`` and ``old`` are read and written directly where each call would tell. A value is a count, and in its last
-    byte the ``age`` at which it was written: how often all counts had been halved before.
-    """
-
-    __slots__ = ("age", "new", "old")
+    __slots__ = ("counts", "mask")
 
     def __init__(self) -> None:
-        self.new: dict[int, int] = {}
-        self.old: dict[int, int] = {}
-        self.age = 0
+        self.counts = bytearray(1)
+        self.mask = 0
 
     def __len__(self) -> int:
-        return len(self.new) + len(self.old)
+        """Bytes, beside the one that is always there."""
+        return self.mask
 
-    def turn(self) -> None:
-        """Begin a generation: the one before the last is forgotten."""
-        self.old, self.new = self.new, {}
+    def fit(self, entries: int, most_bytes: int) -> None:
+        """Be as large as a cache of so many entries asks for, within ``most_bytes`` but for the first byte.
+
+        The size is a power of two, so that a table doubles by being repeated: what a key had it finds in both halves.
+        """
+        wanted = max(min(PER_ENTRY * entries, most_bytes), 1)
+        size = 1 << wanted.bit_length() - 1
+        del self.counts[size:]
+        while len(self.counts) < size:
+            self.counts *= 2
+        self.mask = size - 1
 
     def halve(self) -> None:
-        """Age all counts, without touching them."""
-        self.age = self.age + 1 & 255
+        """Age all counts, in place."""
+        self.counts[:] = self.counts.translate(_HALVES)
 
     def clear(self) -> None:
         """Forget all."""
-        self.new.clear()
-        self.old.clear()
+        self.counts[:] = bytes(len(self.counts))

@@ -9,41 +9,30 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
 
 from pea.cache.ghosts import Ghosts
-from pea.cache.two_queues import AGE_EVERY, GHOSTS_PER_ENTRY, MOST_COUNT, MOST_VISITS, SMALL, Policy
+from pea.cache.two_queues import AGE_EVERY, MOST_COUNT, MOST_VISITS, SMALL, Policy
 
 UNLIMITED = 1 << 60
+_SHIFT = 16  # the last bits of all keys of a sample are the same
 
 
 class Miniature(ABC):
-    """Holds at most so many keys (given as hashes) and counts hits; what it says of a policy, it says by them."""
+    """Holds at most so many keys (given as mixed hashes) and counts hits; what it says of a policy, it says by them."""
 
-    policy: ClassVar[Policy]
+    __slots__ = ("hits", "policy")
 
-    __slots__ = ("_age_at", "_asks", "_ghosts", "_held", "_limit", "_main", "_small", "_small_most", "hits")
-
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy) -> None:
+        self.policy: Policy = policy
         self.hits = 0
-        self._asks = 0
-        self._held: dict[int, Any] = {}  # by key what its policy counts
-        self._small: deque[int] = deque()
-        self._main: deque[int] = deque()
-        self._ghosts = Ghosts()
-        self.resize(UNLIMITED)
 
+    @abstractmethod
     def resize(self, limit: int) -> None:
         """Hold at most ``limit`` keys; what is too much leaves at the next miss."""
-        self._limit = limit
-        self._small_most = max(1, int(limit * SMALL[self.policy]))
-        self._age_at = self._asks + AGE_EVERY * limit
 
+    @abstractmethod
     def thin(self, keeps: Callable[[int], bool]) -> None:
         """Forget the keys that ``keeps`` refuses."""
-        self._held = {key: count for key, count in self._held.items() if keeps(key)}
-        self._small = deque(key for key in self._small if key in self._held)
-        self._main = deque(key for key in self._main if key in self._held)
 
     @abstractmethod
     def run(self, keys: Sequence[int]) -> None:
@@ -51,14 +40,28 @@ class Miniature(ABC):
 
 
 class Clock(Miniature):
-    """``clock``: of a key it is known whether it was asked for since the hand came by."""
+    """Of a key it is known whether it was asked for since the hand came by."""
 
-    policy = "clock"
-    __slots__ = ()
+    __slots__ = ("_held", "_limit", "_ring")
+
+    def __init__(self) -> None:
+        super().__init__("clock")
+        self._held: dict[int, bool] = {}
+        self._ring: deque[int] = deque()
+        self._limit = UNLIMITED
+
+    def resize(self, limit: int) -> None:
+        """See `Miniature`."""
+        self._limit = limit
+
+    def thin(self, keeps: Callable[[int], bool]) -> None:
+        """See `Miniature`."""
+        self._held = {key: asked for key, asked in self._held.items() if keeps(key)}
+        self._ring = deque(key for key in self._ring if key in self._held)
 
     def run(self, keys: Sequence[int]) -> None:
         """A key asked for since the hand came by is passed over once."""
-        held, ring, limit = self._held, self._main, self._limit
+        held, ring, limit = self._held, self._ring, self._limit
         hits = 0
         for key in keys:
             if key in held:
@@ -77,115 +80,81 @@ class Clock(Miniature):
         self.hits += hits
 
 
-class S3Fifo(Miniature):
-    """``s3-fifo``: of a key its visits are counted, less those that the hand took."""
-
-    policy = "s3-fifo"
-    __slots__ = ()
-
-    def run(self, keys: Sequence[int]) -> None:
-        """What nobody asks for again while it is in the small queue leaves."""
-        held, small, main, ghosts, limit = self._held, self._small, self._main, self._ghosts, self._limit
-        small_most, most, most_ghosts = self._small_most, MOST_VISITS["s3-fifo"], GHOSTS_PER_ENTRY["s3-fifo"] * limit
-        find, new, old = held.get, ghosts.new, ghosts.old
-        hits = 0
-        for key in keys:
-            visits = find(key)
-            if visits is not None:
-                if visits < most:
-                    held[key] = visits + 1
-                hits += 1
-                continue
-            held[key] = 0
-            if new.pop(key, None) is None and old.pop(key, None) is None:
-                small.append(key)
-            else:
-                main.append(key)
-            while len(held) > limit:
-                if small and (len(small) > small_most or not main):
-                    victim = small.popleft()
-                    if held[victim]:
-                        held[victim] = 0
-                        main.append(victim)
-                        continue
-                    if len(new) > most_ghosts:
-                        ghosts.turn()
-                        new, old = ghosts.new, ghosts.old
-                    new[victim] = 1
-                else:
-                    victim = main.popleft()
-                    visits = held[victim]
-                    if visits:
-                        held[victim] = visits - 1
-                        main.append(victim)
-                        continue
-                del held[victim]
-        self.hits += hits
-
-
 class TinyLfu(Miniature):
-    """``tinylfu``: of a key all requests are counted, and the count is kept at which the hand will pass it by."""
+    """Of a key are kept, in a list: requests counted, the count at which the hand will pass it by, and the key."""
 
-    policy = "tinylfu"
-    __slots__ = ()
+    __slots__ = ("_age_at", "_asks", "_ghosts", "_held", "_limit", "_main", "_small", "_small_most")
 
-    def run(self, keys: Sequence[int]) -> None:  # noqa: C901, PLR0915  one loop, no calls: that is its point
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
+        self._held: dict[int, list[int]] = {}
+        self._small: deque[list[int]] = deque()
+        self._main: deque[list[int]] = deque()
+        self._ghosts = Ghosts()
+        self._asks = 0
+        self.resize(UNLIMITED)
+
+    def resize(self, limit: int) -> None:
+        """See `Miniature`."""
+        self._limit = limit
+        self._small_most = max(1, int(limit * SMALL[self.policy]))
+        self._age_at = self._asks + AGE_EVERY[self.policy] * limit
+        if limit < UNLIMITED:
+            self._ghosts.fit(limit, limit << 10)
+
+    def thin(self, keeps: Callable[[int], bool]) -> None:
+        """See `Miniature`."""
+        self._held = {key: node for key, node in self._held.items() if keeps(key)}
+        self._small = deque(node for node in self._small if node[2] in self._held)
+        self._main = deque(node for node in self._main if node[2] in self._held)
+
+    def run(self, keys: Sequence[int]) -> None:  # noqa: PLR0915  one loop, no calls: that is its point
         """What was asked for no more often than the main queue's next victim leaves in its place."""
-        held, small, main, ghosts, limit = self._held, self._small, self._main, self._ghosts, self._limit
-        small_most, main_most, most = self._small_most, limit - self._small_most, MOST_VISITS["tinylfu"]
-        find, new, old, most_ghosts = held.get, ghosts.new, ghosts.old, GHOSTS_PER_ENTRY["tinylfu"] * limit
-        hits, age = 0, ghosts.age
+        held, small, main, limit = self._held, self._small, self._main, self._limit
+        small_most, main_most, visits_most = self._small_most, limit - self._small_most, MOST_VISITS[self.policy]
+        find, counts, mask = held.get, self._ghosts.counts, self._ghosts.mask
+        hits = 0
         for key in keys:
             node = find(key)
             if node is not None:
                 node[0] += 1
                 hits += 1
                 continue
-            kept = new.pop(key, None)
-            if kept is None:
-                kept = old.pop(key, age)
-            count = (kept >> 8 + (age - kept & 255)) + 1
-            held[key] = [count, count]
-            small.append(key)
+            count = counts[key >> _SHIFT & mask] + 1
+            held[key] = node = [count, count, key]
+            small.append(node)
             while len(held) > limit:
                 newcomer = None
                 if small and (len(small) > small_most or not main):
-                    newcomer = small[0]
-                    if len(main) < main_most:
-                        main.append(small.popleft())
+                    newcomer = small.popleft()
+                    if len(main) < main_most or not main:
+                        newcomer[1] = newcomer[0]
+                        main.append(newcomer)
                         continue
                 victim = main[0]
-                rival = held[victim]
-                while rival[0] > rival[1]:
-                    rival[1] = max(rival[1], rival[0] - most) + 1
+                while (visits := victim[0] - victim[1]) > 0:
+                    victim[1] = victim[0] - (visits if visits < visits_most else visits_most) + 1
                     main.rotate(-1)
                     victim = main[0]
-                    rival = held[victim]
-                if newcomer is not None:
-                    node = held[newcomer]
-                    if node[0] > (rival[0] if rival[0] < MOST_COUNT else MOST_COUNT):
-                        main.append(small.popleft())
-                        node[1] = node[0]
-                    else:
-                        victim, rival = newcomer, node
-                if victim == newcomer:
-                    small.popleft()
-                else:
+                if newcomer is None:
                     main.popleft()
-                if len(new) > most_ghosts:
-                    ghosts.turn()
-                    new, old = ghosts.new, ghosts.old
-                new[victim] = rival[0] << 8 | age
-                del held[victim]
+                elif newcomer[0] > victim[0] or newcomer[0] > MOST_COUNT:
+                    newcomer[1] = newcomer[0]
+                    main.popleft()
+                    main.append(newcomer)
+                else:
+                    if victim[0] > 1:
+                        main.rotate(-1)
+                    victim = newcomer
+                count, _, key = victim  # noqa: PLW2901  done with the one that was asked for
+                counts[key >> _SHIFT & mask] = count if count < 255 else 255
+                del held[key]
         self.hits += hits
         self._asks += len(keys)
         if self._asks >= self._age_at:
-            self._age()
-
-    def _age(self) -> None:
-        self._age_at = self._asks + AGE_EVERY * self._limit
-        self._ghosts.halve()
-        for node in self._held.values():
-            shed = node[0] >> 1
-            node[0] -= shed
-            node[1] -= shed
+            self._age_at = self._asks + AGE_EVERY[self.policy] * limit
+            self._ghosts.halve()
+            for node in held.values():
+                shed = node[0] >> 1
+                node[0] -= shed
+                node[1] -= shed

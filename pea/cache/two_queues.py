@@ -3,11 +3,12 @@
 All three work on the same two queues, a small one for newcomers and a main one that a clock hand goes round:
 
 - ``clock``: everything enters main (an LRU that needs no moving; best where the working set drifts);
-- ``s3-fifo``: newcomers pass through a small queue, and come back by a ghost list (Yang et al., SOSP 2023);
-- ``tinylfu``: out of a smaller queue only what was asked for more often than main's next victim is admitted (Einziger
-  et al., 2017; best against loops and scans). Counts are exact, kept on the entries and the ghosts, and halved by age.
+- ``tinylfu``: out of a small queue only what was asked for more often than main's next victim is admitted (Einziger
+  et al., 2017; best against loops and scans);
+- ``tinylfu-wide``: the same, with time in a quarter of the cache to be asked for again.
 
-A judge (`pea.cache.duel`) may say which policy to follow. A hit costs one increment, whatever the policy.
+Counts are kept on the entries and, of those that left, in a table; they are halved by age. A judge (`pea.cache.duel`)
+may say which policy to follow. A hit costs one increment, whatever the policy.
 """
 
 from __future__ import annotations
@@ -18,33 +19,31 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, Literal, Protocol, TypeVar
 
 from pea.cache.counts import Counted, TierStats
-from pea.cache.ghosts import GHOST_BYTES, Ghosts
+from pea.cache.ghosts import Ghosts
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-Policy = Literal["clock", "s3-fifo", "tinylfu"]
-POLICIES: tuple[Policy, ...] = ("clock", "s3-fifo", "tinylfu")
+Policy = Literal["clock", "tinylfu", "tinylfu-wide"]
+POLICIES: tuple[Policy, ...] = ("clock", "tinylfu", "tinylfu-wide")
 
 ENTRY_BYTES = 480
-SMALL = {"clock": 0.0, "s3-fifo": 0.1, "tinylfu": 0.02}
-MOST_VISITS = {"clock": 1, "s3-fifo": 3, "tinylfu": 3}
+SMALL = {"clock": 0.0, "tinylfu": 0.02, "tinylfu-wide": 0.25}
+MOST_VISITS = {"clock": 1, "tinylfu": 2, "tinylfu-wide": 2}
 MOST_COUNT = 15  # as in the sketches of TinyLFU: a former favourite can be overtaken
-GHOSTS_PER_ENTRY = {"clock": 0.5, "s3-fifo": 0.5, "tinylfu": 4.0}  # of each of the two generations
+AGE_EVERY = {"clock": 12, "tinylfu": 12, "tinylfu-wide": 20}  # requests per entry between two halvings of the counts
 _GHOST_SHARE = 1 / 16  # of the bytes, at most
-AGE_EVERY = 6  # requests per entry between two halvings of the counts
-SPREAD = 8_191  # a prime: the remainders of multiples of 2 are spread too
 _TICK_EVERY = 128  # insertions
 _MOST_ASKED = 4_096  # told to the judge between two of them
 _AGE_SLICE = 2_048  # entries halved per tick: no pause, whatever the size
-_ROUND_SHIFT, _MOST_A_ROUND = 6, 64  # a 64th of the entries leave at once, when one has to
+_ROUND_SHIFT, _MOST_A_ROUND = 7, 64  # a 128th of the entries leave at once, when one has to
 
 
 class Judge(Protocol):
     """Says which policy to follow, from what it is told of the requests for some of the keys.
 
-    These are the keys whose hash's remainder by `SPREAD` has none of the bits of ``mask``: their hashes are appended to
-    ``asked``. No call for each: a judge works through them when it is asked for its verdict.
+    These are the keys whose mark, a mixed hash, has none of the bits of ``mask``: those are appended to ``asked``.
+    No call for each: a judge works through them when it is asked for its verdict.
     """
 
     mask: int
@@ -83,10 +82,9 @@ class TwoQueues(Counted, Generic[K, V]):
     """
 
     __slots__ = (
-        "_age_at", "_age_s", "_ageing", "_clock", "_full", "_ghosts", "_ghosts_each", "_granted", "_judge", "_left",
-        "_main", "_main_gone", "_mask", "_most_ghosts", "_most_visits", "_nodes", "_policy", "_room", "_silent",
-        "_small", "_small_bytes", "_small_gone", "_small_kept", "_small_kept_bytes", "_small_most",
-        "_small_most_bytes", "_to_look", "_to_tick",
+        "_age_at", "_age_s", "_ageing", "_clock", "_fitted", "_full", "_ghosts", "_granted", "_judge", "_left", "_main",
+        "_main_gone", "_main_most", "_main_most_bytes", "_mask", "_most_visits", "_nodes", "_policy", "_room", "_round",
+        "_silent", "_small", "_small_bytes", "_small_gone", "_small_kept", "_small_kept_bytes", "_to_look", "_to_tick",
     )  # fmt: skip
 
     def __init__(
@@ -111,15 +109,15 @@ class TwoQueues(Counted, Generic[K, V]):
         self._small_gone = self._main_gone = 0  # nodes in the queues that are
         self._ghosts = Ghosts()
         self._judge = judge
-        self._mask = 0 if judge is None else judge.mask
+        self._mask = -1 if judge is None else judge.mask
         self._silent = 0  # what the ``told`` of a node is that the judge is not told of; one more of one that it is
         self._age_at = 0
-        self._room = limit_bytes  # without the ghosts' share
+        self._ageing: list[_Node[K, V]] = []
         self._granted = self._to_look = 0  # insertions until bounds and tick must be looked at
         self._to_tick = _TICK_EVERY
-        self._full = False
+        self._full = False  # an entry had to make room
+        self._fitted = 0  # entries that the ghosts are meant for
         self.policy = policy
-        self._ageing: list[_Node[K, V]] = []
 
     @property
     def policy(self) -> Policy:
@@ -129,15 +127,21 @@ class TwoQueues(Counted, Generic[K, V]):
     @policy.setter
     def policy(self, policy: Policy) -> None:
         self._policy: Policy = policy
-        share, entries = SMALL[policy], self.limit_entries
-        self._small_most = max(1, int(share * entries))
-        self._small_most_bytes = int(share * self.limit_bytes)
-        # What leaves beyond need comes out of the small queue, so that main stays as full as it may be.
-        self._small_kept = max(self._small_most - min(entries >> _ROUND_SHIFT, _MOST_A_ROUND), 0)
-        self._small_kept_bytes = int(max(share - 2.0**-_ROUND_SHIFT, 0.0) * self.limit_bytes)
         self._most_visits = MOST_VISITS[policy]
-        self._ghosts_each = GHOSTS_PER_ENTRY[policy]
-        self._most_ghosts = self.limit_bytes * _GHOST_SHARE / (2 * GHOST_BYTES)
+        self._fit()
+
+    def _fit(self) -> None:
+        """What follows from the bounds, the policy, and how many entries there are to remember others beside."""
+        held, share, limit = len(self._nodes), SMALL[self._policy], self.limit_entries
+        self._fitted = 1 << held.bit_length() if self._full else 0
+        self._ghosts.fit(self._fitted, int(self.limit_bytes * _GHOST_SHARE))
+        self._room = room = self.limit_bytes - len(self._ghosts)
+        self._round = min((self._fitted >> _ROUND_SHIFT) + 1, _MOST_A_ROUND)
+        small_most = max(1, int(share * limit))
+        self._main_most, self._main_most_bytes = limit - small_most, room - int(share * room)
+        # What leaves beyond need comes out of the small queue, so that main stays as full as it may be.
+        self._small_kept = max(small_most - self._round, 0)
+        self._small_kept_bytes = int(max(share - 2 * 2.0**-_ROUND_SHIFT, 0.0) * room)
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -176,48 +180,42 @@ class TwoQueues(Counted, Generic[K, V]):
         """
         size = size_bytes + ENTRY_BYTES
         now = self._clock()
-        age = self._age_s if ttl_s is None or ttl_s > self._age_s else ttl_s
-        nodes, policy = self._nodes, self._policy
+        age = self._age_s
+        if ttl_s is not None and ttl_s < age:
+            age = ttl_s
+        nodes = self._nodes
         old = nodes.get(key)
         if old is not None:
             self._remove(old)
         if size > self.limit_bytes or not self.limit_entries or age <= 0:
             self.refused += 1
             return False
-        mark = hash(key)
+        node: _Node[K, V] = _Node()
+        node.mark = mark = hash((key,))  # a tuple's hash is mixed: of an integer it is not the integer itself
+        main = self._policy == "clock"
         if old is None:
             ghosts = self._ghosts
-            kept = ghosts.new.pop(mark, None)
-            if kept is None:
-                kept = ghosts.old.pop(mark, None)
-            if kept is None:
-                count = 1
-                main = policy == "clock"
-            else:
-                count = (kept >> 8 + (ghosts.age - kept & 255)) + 1
-                main = policy != "tinylfu"
+            node.count = node.base = ghosts.counts[mark & ghosts.mask] + 1
         else:
-            count = old.count + 1
-            main = old.main or policy == "clock"
-        node: _Node[K, V] = _Node()
-        node.key, node.mark, node.value = key, mark, value
+            node.count = node.base = old.count + 1
+            main = main or old.main
+        node.key, node.value = key, value
         node.size, node.until, node.came = size, now + age, now
-        node.count = node.base = count
-        node.main, node.gone = main, False
-        if self._judge is None or mark % SPREAD & self._mask:
-            node.told = self._silent
-        else:
-            node.told = self._silent + 1
+        node.gone = False
+        node.told = self._silent
+        if not mark & self._mask and self._judge is not None:
+            node.told += 1
             self._judge.asked.append(mark)
         nodes[key] = node
-        self.size_bytes += size
+        self.size_bytes = held_bytes = self.size_bytes + size
+        node.main = main
         if main:
             self._main.append(node)
         else:
             self._small.append(node)
             self._small_bytes += size
-        self._to_look -= 1
-        if self._to_look >= 0 and self.size_bytes <= self._room:
+        self._to_look = to_look = self._to_look - 1
+        if to_look >= 0 and held_bytes <= self._room:
             return True
         self._look(now)
         return not node.gone
@@ -225,10 +223,7 @@ class TwoQueues(Counted, Generic[K, V]):
     def limit(self, size_bytes: int) -> None:
         """Hold at most so many bytes from now on; what is too much leaves at once."""
         self.limit_bytes = size_bytes
-        self.policy = self._policy  # the queues' and the ghosts' shares
-        while len(self._ghosts) > 2 * self._most_ghosts + 2:
-            self._ghosts.turn()
-        self._room = size_bytes - len(self._ghosts) * GHOST_BYTES
+        self._fit()
         self._look(self._clock())
 
     def pop(self, key: K) -> V | None:
@@ -249,19 +244,20 @@ class TwoQueues(Counted, Generic[K, V]):
         self._ageing.clear()
         self._ghosts.clear()
         self.size_bytes = self._small_bytes = self._small_gone = self._main_gone = 0
-        self._room = self.limit_bytes
+        self._full = False
+        self._fit()
 
     def stats(self, tier: str = "l2", owner: str = "") -> TierStats:
         """What has been counted."""
         first = next((node for queue in (self._small, self._main) for node in queue if not node.gone), None)
         oldest_s = None if first is None else self._clock() - first.came
-        held, ghosts = len(self._nodes), len(self._ghosts) * GHOST_BYTES
+        held, ghosts = len(self._nodes), len(self._ghosts)
         return self.counted(tier, owner, policy=self.policy, entries=held, oldest_s=oldest_s, more_bytes=ghosts)
 
     def _tell(self, node: _Node[K, V]) -> None:
         """Tell the judge of a request for an entry, if it belongs to the sample."""
         if node.told != self._silent + 1:  # the mask is another than when this was last looked at
-            node.told = self._silent + (not node.mark % SPREAD & self._mask)
+            node.told = self._silent + (not node.mark & self._mask)
             if node.told == self._silent:
                 return
         if self._judge is not None and len(self._judge.asked) < _MOST_ASKED:
@@ -284,118 +280,94 @@ class TwoQueues(Counted, Generic[K, V]):
             self._small_gone = self._main_gone = 0
 
     def _look(self, now: float) -> None:
-        """Make room where a bound is passed, tick when it is time, and say when this is to be looked at again."""
-        if self.size_bytes > self._room or len(self._nodes) > self.limit_entries:
-            self._evict(now)
-        self._to_tick -= self._granted - self._to_look
-        if self._to_tick <= 0:
+        """Tick when it is time, make room where a bound is passed, and say when this is to be looked at again."""
+        to_tick = self._to_tick - self._granted + self._to_look
+        if to_tick <= 0:
             self._tick()
-            self._to_tick = _TICK_EVERY
-        free = self.limit_entries - len(self._nodes)
-        self._granted = self._to_look = free if free < self._to_tick else self._to_tick
+            to_tick = _TICK_EVERY
+        self._to_tick = to_tick
+        limit, held = self.limit_entries, len(self._nodes)
+        if held > limit or self.size_bytes > self._room:
+            held = self._evict(now, held)
+        free = limit - held
+        self._granted = self._to_look = free if free < to_tick else to_tick
 
-    def _evict(self, now: float) -> None:  # noqa: C901, PLR0912, PLR0915  one loop, no calls: see below
-        """Let entries go until the bounds hold, and a few more: what a round costs by itself is shared by many.
+    def _evict(self, now: float, held: int) -> int:  # noqa: C901, PLR0912, PLR0915  one loop, no calls: see below
+        """Let some of ``held`` entries go until the bounds hold, and a few more; returns how many stay.
 
-        One loop over local names, for the same reason.
+        What a round costs by itself is shared by them; it is one loop over local names for the same reason.
         """
-        self._full = True
-        nodes, small, main, policy, ghosts = self._nodes, self._small, self._main, self._policy, self._ghosts
-        room, size, entries, new, age = self._room, self.size_bytes, self.limit_entries, ghosts.new, ghosts.age
+        if not self._full:
+            self._full = True
+            self._fit()
+        nodes, small, main, room, size = self._nodes, self._small, self._main, self._room, self.size_bytes
+        counts, mask, most, admits = self._ghosts.counts, self._ghosts.mask, self._most_visits, self._policy != "clock"
         small_bytes, small_kept, small_kept_bytes = self._small_bytes, self._small_kept, self._small_kept_bytes
-        main_most, main_most_bytes = entries - self._small_most, room - self._small_most_bytes
-        held, smalls = len(nodes), len(small) - self._small_gone
-        most_ghosts = min(self._ghosts_each * held, self._most_ghosts)
-        spare = (held >> _ROUND_SHIFT) + 1
-        enough = held - (spare if spare < _MOST_A_ROUND else _MOST_A_ROUND)
+        smalls = len(small) - self._small_gone
+        enough = held - self._round
         lost: list[K] = []
         aged = 0
-        while held and (held > enough or held > entries or size > room):
+        while held and (held > enough or size > room):
+            newcomer = None
             if smalls and (smalls > small_kept or small_bytes > small_kept_bytes or smalls == held):
-                victim = node = small[0]
-                if node.gone:
-                    small.popleft()
+                newcomer = small.popleft()
+                if newcomer.gone:
                     self._small_gone -= 1
                     continue
-                count = node.count
-                if policy == "s3-fifo":
-                    rises = count > node.base
-                elif (
-                    policy == "tinylfu"
-                    and held > smalls
-                    and (held - smalls >= main_most or size - small_bytes >= main_most_bytes)
-                ):
-                    rival = main[0]
-                    if rival.gone or rival.count > rival.base:
-                        rival = self._hand()
-                    most = rival.count
-                    rises = count > (most if most < MOST_COUNT else MOST_COUNT)
-                    if rises:
-                        victim = rival
-                else:
-                    rises = True
-                if rises:
-                    small.popleft()
-                    smalls -= 1
-                    small_bytes -= node.size
-                    node.main = True
-                    node.base = count
-                    main.append(node)
-                    if victim is node:
-                        continue
-            else:
-                victim = main[0]
-                if victim.gone or victim.count > victim.base:
-                    victim = self._hand()
-            if victim.main:
-                main.popleft()
-                remembered = policy == "tinylfu"  # to S3-FIFO, what main lets go is no newcomer judged too early
-            else:
-                small.popleft()
                 smalls -= 1
-                small_bytes -= victim.size
-                remembered = True
+                small_bytes -= newcomer.size
+                mains = held - smalls - 1
+                if (
+                    not admits
+                    or not mains
+                    or (mains < self._main_most and size - small_bytes - newcomer.size < self._main_most_bytes)
+                ):
+                    newcomer.main, newcomer.base = True, newcomer.count
+                    main.append(newcomer)
+                    continue
+            node = main[0]
+            while (visits := node.count - node.base) > 0 or node.gone:
+                if node.gone:
+                    main.popleft()
+                    self._main_gone -= 1
+                else:
+                    node.base = node.count - (visits if visits < most else most) + 1
+                    main.rotate(-1)
+                node = main[0]
+            count = node.count
+            if newcomer is None:
+                main.popleft()
+            elif newcomer.count > count or newcomer.count > MOST_COUNT:
+                main.popleft()
+                newcomer.main, newcomer.base = True, newcomer.count
+                main.append(newcomer)
+            else:
+                if count > 1:
+                    main.rotate(-1)  # one that is liked must not turn all others away
+                node, count = newcomer, newcomer.count
+            counts[node.mark & mask] = count if count < 255 else 255
             held -= 1
-            size -= victim.size
-            del nodes[victim.key]
-            victim.gone = True
-            lost.append(victim.key)
-            if now >= victim.until:
+            size -= node.size
+            del nodes[node.key]
+            node.gone = True
+            lost.append(node.key)
+            if now >= node.until:
                 aged += 1
-            if remembered:
-                new[victim.mark] = victim.count << 8 | age
-                room -= GHOST_BYTES
-                if len(new) > most_ghosts:
-                    ghosts.turn()
-                    new, room = ghosts.new, self.limit_bytes - len(ghosts) * GHOST_BYTES
-        self._room, self.size_bytes, self._small_bytes = room, size, small_bytes
+        self.size_bytes, self._small_bytes = size, small_bytes
         self.evicted_age += aged
         self.evicted_size += len(lost) - aged
         if self._left is not None:
             for key in lost:
                 self._left(key)
-
-    def _hand(self) -> _Node[K, V]:
-        """Go round main to the first entry that was not asked for since the hand passed it; at most three rounds."""
-        main, most = self._main, self._most_visits
-        while True:
-            node = main[0]
-            visits = node.count - node.base
-            if node.gone:
-                main.popleft()
-                self._main_gone -= 1
-            elif visits <= 0:
-                return node
-            else:
-                node.base = node.count - (visits if visits < most else most) + 1
-                main.rotate(-1)
+        return held
 
     def _tick(self) -> None:
         """Now and then after an insertion: hear the judge, halve some counts if it is their time."""
-        judge = self._judge
-        self._room = self.limit_bytes - len(self._ghosts) * GHOST_BYTES
+        judge, held = self._judge, len(self._nodes)
+        if self._full and not self._fitted >> 2 <= held <= self._fitted:
+            self._fit()
         if judge is not None:
-            policy = judge.verdict(self._policy, len(self._nodes), full=self._full)
+            policy = judge.verdict(self._policy, held, full=self._full)
             if policy != self._policy:
                 self.policy = policy
             if judge.mask != self._mask:
@@ -407,7 +379,9 @@ class TwoQueues(Counted, Generic[K, V]):
                 node.count -= shed
                 node.base -= shed
             del self._ageing[-_AGE_SLICE:]
+        elif not self._full:
+            self._age_at = self.hits + self.misses + AGE_EVERY[self._policy] * held
         elif self.hits + self.misses >= self._age_at:
-            self._age_at = self.hits + self.misses + AGE_EVERY * max(len(self._nodes), 16)
+            self._age_at = self.hits + self.misses + AGE_EVERY[self._policy] * max(held, 16)
             self._ghosts.halve()
             self._ageing = list(self._nodes.values())

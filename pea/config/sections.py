@@ -181,7 +181,7 @@ class L2Settings(_Section, frozen=True):
     size: Bytes = Bytes(200_000_000)
     entries: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 100_000
     age: Seconds = Seconds(900.0)
-    policy: Literal["adaptive", "clock", "s3-fifo", "tinylfu"] = "adaptive"
+    policy: Literal["adaptive", "clock", "tinylfu", "tinylfu-wide"] = "adaptive"
 
 
 class L3Settings(_Section, frozen=True):
