@@ -70,7 +70,8 @@ def _operation(route: Operation, of_type: Mapping[Any, JsonObject], *, locked: b
     if parameters:
         found["parameters"] = parameters
     if route.body is not None:
-        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": of_type[route.body]}}}
+        content = {"application/json": {"schema": of_type[route.body]}}
+        found["requestBody"] = {"required": route.needs_body, "content": content}
     negotiated = (406,) if route.media is not None else ()
     for status in sorted({*EVERYWHERE, *route.problems, *negotiated, *_guarded(route, locked=locked)}):
         found["responses"][str(status)] = {

@@ -57,6 +57,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] = NoQuery
     headers: tuple[Header, ...] = ()
     body: type[msgspec.Struct] | None = None  # what is sent, as JSON
+    needs_body: bool = True
     problems: tuple[int, ...] = ()
     traced: bool = True
     scope: Scope | None = None  # None: nobody has decided; it takes admin, and a test refuses it

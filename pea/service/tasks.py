@@ -212,6 +212,7 @@ ROUTES = (
         description="Of a task that is `waiting_for_approval`. Saying the same again changes nothing.",
         parameters=TASK_ID,
         body=DecisionJson,
+        needs_body=False,
         answers={
             200: Answer("It had been decided so, and the task has ended.", TaskJson),
             202: Answer("It is decided; the task goes on.", TaskJson),
@@ -229,6 +230,7 @@ ROUTES = (
         description="Of a task that is `waiting_for_approval`. Saying the same again changes nothing.",
         parameters=TASK_ID,
         body=DecisionJson,
+        needs_body=False,
         answers={
             200: Answer("It had been decided so, and the task has ended.", TaskJson),
             202: Answer("It is decided; the task goes on.", TaskJson),

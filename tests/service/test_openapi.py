@@ -43,6 +43,18 @@ async def test_each_capability_has_its_own_form(site):
     assert nothing["required"] == ["capability"]
 
 
+async def test_a_body_that_may_be_left_out_is_not_required(site):
+    """A task is approved without a word; a task is not submitted without one."""
+    _, document = await site.send("GET", "/openapi.json")
+    needed = {
+        operation["operationId"]: operation["requestBody"]["required"]
+        for item in document["paths"].values()
+        for operation in item.values()
+        if "requestBody" in operation
+    }
+    assert {name for name, required in needed.items() if not required} == {"approveTask", "rejectTask"}
+
+
 async def test_operations_have_unique_names(site):
     """Client generators name functions after operationId."""
     _, document = await site.send("GET", "/openapi.json")
