@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from pea.store.genai import TOKEN_KEYS, call_of
 from pea.telemetry.record import SpanRecord
 
-MAX_WAITING = 20_000
+MAX_WAITING = 20_000  # sums of tokens whose agent's span has not ended; of more, the oldest are nobody's
 MAX_KEYS = 2_000
 OVERFLOW = "(other)"
 
@@ -30,24 +31,31 @@ class TokenUse(msgspec.Struct):
     output_tokens: int = 0
 
 
+Risen = dict[tuple[str, str], TokenUse]  # by service and model
+K = TypeVar("K")
+
+
 class TokenCounter:
     """A record consumer that counts by (service, agent, model); ``gen_ai.aggregated_usage.*`` is never looked at."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: OrderedDict[Place, list[tuple[str, str, int, int]]] = OrderedDict()
+        self._waiting: OrderedDict[Place, Risen] = OrderedDict()
+        self._held = 0  # sums that wait
         self._used: dict[tuple[str, str, str], TokenUse] = {}
 
     def take(self, records: Sequence[SpanRecord]) -> None:
         """Count the spans that say something, and let tokens climb through the others."""
         with self._lock:
             for record in records:
-                if not self._waiting and TOKEN_KEYS.isdisjoint(record.attributes):
+                risen = self._waiting.pop((record.trace_id, record.span_id), {}) if self._waiting else {}
+                self._held -= len(risen)
+                if not risen and TOKEN_KEYS.isdisjoint(record.attributes):
                     continue  # most spans of most programs
                 call = call_of(record)
-                risen = self._waiting.pop((record.trace_id, record.span_id), None) or []
                 if call is not None and (call.input_tokens or call.output_tokens):
-                    risen.append((record.origin.service, call.model, call.input_tokens, call.output_tokens))
+                    own = TokenUse(1, call.input_tokens, call.output_tokens)
+                    _add(risen, (record.origin.service, call.model), own)
                 if not risen:
                     continue
                 if call is not None and call.agent:
@@ -71,18 +79,27 @@ class TokenCounter:
             values[f"gen_ai.client.token.usage{{{labels},type=output}}"] = use.output_tokens
         return values
 
-    def _wait(self, place: Place, risen: list[tuple[str, str, int, int]]) -> None:
-        self._waiting.setdefault(place, []).extend(risen)
-        if len(self._waiting) > MAX_WAITING:
+    def _wait(self, place: Place, risen: Risen) -> None:
+        waiting = self._waiting.setdefault(place, {})
+        before = len(waiting)
+        for key, use in risen.items():
+            _add(waiting, key, use)
+        self._held += len(waiting) - before
+        while self._held > MAX_WAITING:
             _, given_up = self._waiting.popitem(last=False)
+            self._held -= len(given_up)
             self._settle("", given_up)
 
-    def _settle(self, agent: str, risen: list[tuple[str, str, int, int]]) -> None:
-        for service, model, in_tokens, out_tokens in risen:
+    def _settle(self, agent: str, risen: Risen) -> None:
+        for (service, model), use in risen.items():
             key = (service, agent, model)
             if key not in self._used and len(self._used) >= MAX_KEYS:
                 key = (OVERFLOW, OVERFLOW, OVERFLOW)
-            use = self._used.setdefault(key, TokenUse())
-            use.calls += 1
-            use.input_tokens += in_tokens
-            use.output_tokens += out_tokens
+            _add(self._used, key, use)
+
+
+def _add(to: dict[K, TokenUse], key: K, more: TokenUse) -> None:
+    use = to.setdefault(key, TokenUse())
+    use.calls += more.calls
+    use.input_tokens += more.input_tokens
+    use.output_tokens += more.output_tokens

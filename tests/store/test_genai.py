@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pea.store import token_use
 from pea.store.genai import Call, call_of, normalised
 from pea.store.token_use import TokenCounter
 from pea.telemetry.record import ERROR
@@ -118,6 +119,25 @@ def test_tokens_climb_to_the_nearest_agent_and_are_counted_once():
     used = {agent: (use.calls, use.input_tokens, use.output_tokens) for (_, agent, _), use in counter.use().items()}
     assert used == {"inner": (2, 20, 2), "outer": (1, 10, 1), "": (1, 10, 1)}
     assert not counter._waiting
+
+
+@pytest.mark.parametrize("models", [1, 500])
+def test_tokens_whose_agent_never_ends_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch, models: int):
+    """However many calls wait at one span or at many, under however many names: beyond the bound they are nobody's."""
+    monkeypatch.setattr(token_use, "MAX_WAITING", 20)
+    counter = TokenCounter()
+    for number in range(1_000):
+        about = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 10}
+        about["gen_ai.request.model"] = f"m{number % models}"
+        counter.take([span(1, 10 + number, 5 if number % 2 else 6, attributes=about)])
+        assert sum(map(len, counter._waiting.values())) <= 20
+    counter.take([span(1, 5, attributes={"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "late"})])
+    counter.take([span(1, 6)])
+    assert not counter._waiting
+    used = [(agent, use.calls, use.input_tokens) for (_, agent, _), use in counter.use().items()]
+    assert sum(calls for _, calls, _ in used) == 1_000
+    assert sum(tokens for *_, tokens in used) == 10_000
+    assert any(agent == "late" for agent, *_ in used)
 
 
 # What autogen-core 0.7.5 recorded of: boss asks coder; coder asked for something bad; a message on topic news.
