@@ -26,7 +26,7 @@ CAPABILITY = "orchestrator.ask"
 @as_json
 @settings_options
 def command(settings: Settings, words: tuple[str, ...], trace: bool, as_json: bool) -> None:
-    r"""Ask in plain words: what was understood is said first, and asked about when it is not clear.
+    """Ask in plain words: what was understood is said first, and asked about when it is not clear.
 
     \b
     pea ask "what's on tomorrow?"

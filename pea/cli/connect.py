@@ -28,7 +28,7 @@ from pea.telemetry import configure_logging
 
 @click.group("connect")
 def command() -> None:
-    r"""Your calendars and mail on servers: what is configured, whether it works, and adding one.
+    """Your calendars and mail on servers: what is configured, whether it works, and adding one.
 
     \b
     pea connect add work caldav --url https://dav.example.org/ --user nora

@@ -18,7 +18,7 @@ from pea.workspace.indexing import Indexed, index, sizes
 @as_json
 @settings_options
 def command(settings: Settings, as_json: bool) -> None:
-    r"""Read the workspace once, so that no first question waits for it; later only what has changed is read.
+    """Read the workspace once, so that no first question waits for it; later only what has changed is read.
 
     \b
     pea index --workspace ~/office

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @settings_options
 @click.pass_context
 def command(ctx: click.Context, settings: Settings) -> None:
-    r"""Serve every capability as a tool to one MCP host, over standard input and output.
+    """Serve every capability as a tool to one MCP host, over standard input and output.
 
     A host starts it by itself; `pea mcp config` prints what its configuration needs. Over HTTP, `pea serve` has the
     same tools at /mcp.

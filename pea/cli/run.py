@@ -33,7 +33,7 @@ def command(
     trace: bool,
     as_json: bool,
 ) -> None:
-    r"""Run CAPABILITY once in this process.
+    """Run CAPABILITY once in this process.
 
     \b
     pea run briefing.morning --workspace examples/workspace --today 2026-05-12

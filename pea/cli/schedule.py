@@ -26,7 +26,7 @@ _STYLES = {"fired": "green", "late": "yellow", "missed": "red", "refused": "red"
 
 @click.group("schedule")
 def command() -> None:
-    r"""What is to be done when, in your own time zone; a running `pea serve` does it.
+    """What is to be done when, in your own time zone; a running `pea serve` does it.
 
     \b
     pea schedule add morning "30 7 * * mon-fri" briefing.morning
