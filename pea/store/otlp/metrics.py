@@ -21,19 +21,23 @@ class Samples(dict[str, float]):
 
 def metric_samples(data: bytes, *, json: bool = False, limits: Limits | None = None) -> Samples:
     """The newest value of each series in an ExportMetricsServiceRequest; raises BadBody when it is not one. Blocks."""
+    from pea.store.series import MAX_NAME  # late: numpy takes longer to import than a service to start
+
     request = _request(data, json=json)
     clean = Clean(limits or Limits(), json=False)
     samples = Samples()
     for group in request.resource_metrics:
         service = clean.attributes(group.resource.attributes).get("service.name")
-        service = service if isinstance(service, str) and service else UNKNOWN_SERVICE
+        service = service[:MAX_NAME] if isinstance(service, str) and service else UNKNOWN_SERVICE
         for scoped in group.scope_metrics:
             for metric in scoped.metrics:
+                name = f"{service}:{metric.name[:MAX_NAME]}"  # one name may be as long as the body, and of every point
                 for suffix, about, value in _points(metric):
                     if len(samples) >= MAX_POINTS:
                         samples.rejected += 1
                         continue
-                    samples[_name(service, metric.name, clean.attributes(about)) + suffix] = value
+                    labelled = name + _labels(clean.attributes(about), MAX_NAME)
+                    samples[labelled[: MAX_NAME - len(suffix)] + suffix] = value
     return samples
 
 
@@ -63,6 +67,6 @@ def _points(metric: Any) -> Iterator[tuple[str, Any, float]]:
             yield ":sum", point.attributes, float(point.sum)
 
 
-def _name(service: str, metric: str, labels: dict[str, Any]) -> str:
-    inner = ",".join(f"{key}={value}" for key, value in sorted(labels.items())[:MAX_LABELS])
-    return f"{service}:{metric}{{{inner}}}" if inner else f"{service}:{metric}"
+def _labels(labels: dict[str, Any], longest: int) -> str:
+    inner = ",".join(f"{key}={str(value)[:longest]}" for key, value in sorted(labels.items())[:MAX_LABELS])
+    return f"{{{inner}}}" if inner else ""
