@@ -112,9 +112,9 @@ class Detector:
 
     def _make(self, chronicle: Chronicle, telemetry: Telemetry, url: str, path: Path | None) -> Watcher:
         from pea.watch.allocations import Allocations
-        from pea.watch.evaluate import Scene
         from pea.watch.investigate import Investigator
         from pea.watch.notify import sender
+        from pea.watch.reading import Scene
         from pea.watch.rule import RuleSet, told_everywhere
         from pea.watch.upheavals import Upheavals
         from pea.watch.watcher import Watcher

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from pea.watch.baseline_rule import Course
-from pea.watch.evaluate import Reading
 from pea.watch.present import amount, expected, fill
+from pea.watch.reading import Reading
 from pea.watch.rule import Rule, Severity
 
 FORGOTTEN_AFTER_S = 86_400.0

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from pea.watch.alert import Alert, State, advance, alert_id, begin, ended, expired
-from pea.watch.evaluate import Reading
+from pea.watch.reading import Reading
 from pea.watch.rule import SEVERITIES, Rule, RuleSet
 
 MAX_ALERTS = 5_000

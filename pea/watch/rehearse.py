@@ -23,8 +23,8 @@ from pea.telemetry.instruments import METRICS
 from pea.telemetry.record import ERROR, Origin, SpanRecord
 from pea.watch.alert import Alert, State
 from pea.watch.book import Change
-from pea.watch.evaluate import Scene
 from pea.watch.families import FAMILIES, SCOPE, SERVER, SERVICE
+from pea.watch.reading import Scene
 from pea.watch.rule import RuleSet, Share
 from pea.watch.watcher import Watcher
 from pea.watch.windows import Windows

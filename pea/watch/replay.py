@@ -13,8 +13,8 @@ from pea.store import Query, SpanStore
 from pea.store.series import SeriesStore
 from pea.telemetry.record import SpanRecord
 from pea.watch.alert import Alert
-from pea.watch.evaluate import Scene
 from pea.watch.notify.notice import moment
+from pea.watch.reading import Scene
 from pea.watch.rule import RuleSet
 from pea.watch.watcher import Watcher
 from pea.watch.windows import Windows

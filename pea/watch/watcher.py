@@ -13,9 +13,10 @@ import msgspec
 
 from pea.watch.alert import Alert, State
 from pea.watch.book import Book, Change, Silence
-from pea.watch.evaluate import Reading, Scene, exemplars, needs, readings
+from pea.watch.evaluate import exemplars, needs, readings
 from pea.watch.memory import BASELINES, Memory, recall, recall_baselines, remember
 from pea.watch.notify import Delivery, Outbox, Planner, Send, to_log
+from pea.watch.reading import Reading, Scene
 from pea.watch.rule import BUILT_IN_RECEIVERS, Rule, RuleSet
 from pea.watch.signals import signal
 

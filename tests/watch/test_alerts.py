@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pea.store.series import SeriesStore
 from pea.watch.alert import FORGOTTEN_AFTER_S, MOVES, Alert, Sees, State, advance, alert_id, begin
 from pea.watch.book import ECHO_S, SHOWN_AFTER_S, Book
-from pea.watch.evaluate import Reading, Scene
 from pea.watch.memory import recall
+from pea.watch.reading import Reading, Scene
 from pea.watch.rule import Rule, decode_unit
 from pea.watch.rule_file import parse_rules
 from pea.watch.watcher import Watcher

@@ -14,8 +14,8 @@ import pytest
 from pea.store.series import SeriesStore
 from pea.watch.alert import Alert, State
 from pea.watch.baseline_rule import COURSE, GONE_S, MAX_SERIES, Learner, Learners, Verdict, signature
-from pea.watch.evaluate import Scene
 from pea.watch.prometheus import export
+from pea.watch.reading import Scene
 from pea.watch.rule import Rule, RuleSet, decode_unit
 from pea.watch.rule_check import faults_of
 from pea.watch.rule_file import BadRules, parse_rules

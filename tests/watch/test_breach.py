@@ -8,7 +8,7 @@ from pea.store.series import SeriesStore
 from pea.telemetry.record import SpanRecord
 from pea.watch.alert import Alert, State
 from pea.watch.breach import LEAST, breaching, sound
-from pea.watch.evaluate import Scene
+from pea.watch.reading import Scene
 from pea.watch.rule import RuleSet
 from pea.watch.rule_file import parse_rules
 from pea.watch.watcher import SETTLED_S, Watcher

@@ -23,7 +23,8 @@ from pea.watch.change import (
     share_bound,
     spare,
 )
-from pea.watch.evaluate import Scene, evaluate, needs
+from pea.watch.evaluate import evaluate, needs
+from pea.watch.reading import Scene
 from pea.watch.rule import Rule, decode_unit
 from pea.watch.window import Slice, Window
 from pea.watch.windows import Windows

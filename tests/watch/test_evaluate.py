@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pea.store.series import SeriesStore
-from pea.watch.evaluate import Reading, Scene, evaluate, exemplars, needs
+from pea.watch.evaluate import evaluate, exemplars, needs
+from pea.watch.reading import Reading, Scene
 from pea.watch.rule import Rule, decode_unit
 from pea.watch.samples import labels_in
 from pea.watch.windows import Windows
