@@ -36,7 +36,7 @@ _GHOST_SHARE = 1 / 16  # of the bytes, at most
 _TICK_EVERY = 128  # insertions
 _MOST_ASKED = 4_096  # told to the judge between two of them
 _AGE_SLICE = 2_048  # entries halved per tick: no pause, whatever the size
-_ROUND_SHIFT, _MOST_A_ROUND = 7, 64  # a 128th of the entries leave at once, when one has to
+_MOST_A_ROUND = 64  # entries that leave at once, when one has to
 
 
 class Judge(Protocol):
@@ -132,16 +132,17 @@ class TwoQueues(Counted, Generic[K, V]):
 
     def _fit(self) -> None:
         """What follows from the bounds, the policy, and how many entries there are to remember others beside."""
-        held, share, limit = len(self._nodes), SMALL[self._policy], self.limit_entries
+        held, limit = max(len(self._nodes), 1), self.limit_entries
         self._fitted = 1 << held.bit_length() if self._full else 0
         self._ghosts.fit(self._fitted, int(self.limit_bytes * _GHOST_SHARE))
         self._room = room = self.limit_bytes - len(self._ghosts)
-        self._round = min((self._fitted >> _ROUND_SHIFT) + 1, _MOST_A_ROUND)
-        small_most = max(1, int(share * limit))
-        self._main_most, self._main_most_bytes = limit - small_most, room - int(share * room)
+        self._round = max(min((held >> 7) + 4, held >> 3, _MOST_A_ROUND), 1)
         # What leaves beyond need comes out of the small queue, so that main stays as full as it may be.
-        self._small_kept = max(small_most - self._round, 0)
-        self._small_kept_bytes = int(max(share - 2 * 2.0**-_ROUND_SHIFT, 0.0) * room)
+        least = self._round / held
+        share = max(SMALL[self._policy], least) if self._policy != "clock" else 0.0
+        self._small_kept = max(int(share * limit) - self._round, 0)
+        self._small_kept_bytes = int(max(share - least, 0.0) * room)
+        self._main_most, self._main_most_bytes = limit - max(1, int(share * limit)), room - int(share * room)
 
     def __len__(self) -> int:
         return len(self._nodes)
