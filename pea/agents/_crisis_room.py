@@ -20,7 +20,7 @@ from pea.agents._culture_days import day_off
 from pea.agents._word_pattern import word_pattern
 from pea.workspace.contacts import Contact
 from pea.workspace.customs import Customs
-from pea.workspace.files import SourceReport
+from pea.workspace.files import Refusal, SourceReport, plain_reason
 from pea.workspace.playbooks import Playbooks, Shelf
 from pea.workspace.playbooks_letters import LANGUAGES
 from pea.workspace.playbooks_letters import shipped as letters
@@ -103,9 +103,15 @@ class Desk:
             self._begun = self._clock()
             self._reading = self._run(self._read, now)
         await asyncio.wait([self._reading], timeout=wait_s)
-        if self._reading.done():
+        if not self._reading.done():
+            return self._room or Room(self._playbooks.shelf, _customs(), whole=False)
+        error = self._reading.exception()
+        if error is None:
             return self._reading.result()
-        return self._room or Room(self._playbooks.shelf, _customs(), whole=False)
+        # A disk that is gone is no reason to be silent: what was read before, or is shipped, and why there is no more.
+        known = self._room or Room(self._playbooks.shelf, _customs())
+        refused = SourceReport(refused=(Refusal(str(self._place[0]), plain_reason(error)),), refused_count=1)
+        return msgspec.structs.replace(known, report=refused.merged(known.report))
 
     @property
     def has_read(self) -> bool:

@@ -148,7 +148,7 @@ def _weigh(
         sender.shown if sender else "(no sender)",
         sender.email if sender else "",
         message.date,
-        (*asks.questions, *asks.requests)[:3],
+        tuple(dict.fromkeys((*asks.questions, *asks.requests)))[:3],
         shown.day if shown else None,
         f"{shown.hour:%H:%M}" if shown and shown.hour else "",
         shown.words if shown else "",

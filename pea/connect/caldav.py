@@ -170,8 +170,10 @@ async def _since(http: Http, remote: Remote, token: str) -> tuple[dict[str, str]
             else:
                 etags[one.href] = one.text(f"{DAV}getetag")
                 gone.discard(one.href)
-        if not cut or following == token:
+        if not cut:
             return etags, gone, following
+        if following == token:  # to take the piece for the whole would delete the rest here
+            break
         token = following
     raise Refused("the server never comes to an end with its changes", where=http.name)
 

@@ -19,7 +19,7 @@ from pea.connect.imap import Imap
 from pea.connect.mirror import Mirror, replace
 from pea.connect.smtp import Smtp
 from pea.connect.synced import Standing, Synced, moment, standing, standing_file
-from pea.errors import ConfigError, PeaError, did_you_mean
+from pea.errors import ConfigError, PeaError, WorkspaceError, did_you_mean
 from pea.telemetry import get_logger, names
 
 PLACES = {"caldav": "calendars", "imap": "mail"}
@@ -123,10 +123,7 @@ class Connectors:
                 except PeaError as error:
                     current.record_exception(error)
                     log.warning("an account could not be brought up to date", account=name, reason=str(error))
-                    replace(
-                        standing_file(self.settings, name),
-                        msgspec.json.encode(Standing(before.last_good, error.what)),
-                    )
+                    self._note(name, Standing(before.last_good, error.what))
                     return Synced(
                         account=name,
                         kind=account.kind,
@@ -136,8 +133,15 @@ class Connectors:
                     )
                 current.set_attribute(names.PEA_CONNECTOR_CHANGES, done.changes)
         good = self._wall()
-        replace(standing_file(self.settings, name), msgspec.json.encode(Standing(good)))
+        self._note(name, Standing(good))
         return msgspec.structs.replace(done, last_good=moment(good))
+
+    def _note(self, name: str, now: Standing) -> None:
+        """Keep how an account stands; where that cannot be written, the other accounts are fetched all the same."""
+        try:
+            replace(standing_file(self.settings, name), msgspec.json.encode(now))
+        except WorkspaceError as error:
+            log.warning("how an account stands cannot be kept", account=name, reason=str(error))
 
     async def _by_kind(self, name: str, account: Account, mirror: Mirror, within_s: float) -> Synced:
         if account.kind == "caldav":

@@ -59,12 +59,19 @@ class Mirror:
 
     def rename(self, old: str, new: str) -> None:
         """Give a file another name."""
-        (self.folder / old).rename(self.folder / new)
+        path = self.folder / old
+        try:
+            path.rename(self.folder / new)
+        except OSError as error:
+            raise _unwritable(path, "renamed", error) from error
 
     def remove(self, name: str) -> None:
         """Delete a file, and its folder if that was the last."""
         path = self.folder / name
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(path, "deleted", error) from error
         with suppress(OSError):
             path.parent.rmdir()
 
@@ -105,9 +112,11 @@ def replace(path: Path, data: bytes, *, durable: bool = False) -> None:
     except OSError as error:
         with suppress(OSError):  # where there is no folder, there is none of it either
             temporary.unlink()
-        raise WorkspaceError(
-            f"cannot be written: {error.strerror}", where=str(path), fix="make room, or allow it"
-        ) from error
+        raise _unwritable(path, "written", error) from error
+
+
+def _unwritable(path: Path, done: str, error: OSError) -> WorkspaceError:
+    return WorkspaceError(f"cannot be {done}: {error.strerror}", where=str(path), fix="make room, or allow it")
 
 
 def folder_name(name: str) -> str:

@@ -116,8 +116,11 @@ class Mounted(Agent):
     async def _changed(self, tools: list[ToolSpec]) -> None:
         self._offer(tools)
         if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_bytes(msgspec.json.encode(tools))
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._path.write_bytes(msgspec.json.encode(tools))
+            except OSError as error:  # the next start waits for the server, that is all
+                log.warning("an MCP server's tools cannot be kept", server=self.name, reason=str(error))
 
     def _offer(self, tools: list[ToolSpec]) -> None:
         if self._ctx is None:

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pea import Agent, Context, InputError, Runtime, capability
+from pea.agents import _crisis_room
 from pea.agents._crisis_assess import assess
 from pea.agents._crisis_estimate import METHOD, pert, plan
 from pea.agents._crisis_views import Holder
@@ -257,6 +258,19 @@ async def test_a_crisis_does_not_queue_behind_the_rest(tmp_path: Path) -> None:
         assert re.search(
             rb"could not be asked in time \((?:TimeoutError|DeadlineExceeded)\)", bytes(done.result or b"")
         )
+
+
+async def test_a_crisis_is_answered_though_the_files_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk with the workspace is part of it: the playbooks that are shipped remain, and the reason is told."""
+    monkeypatch.setattr(_crisis_room, "FRESH_S", 0.0)
+    (tmp_path / "office").mkdir()
+    told = load(environ={}, overrides={"workspace": str(tmp_path / "office"), "state": str(tmp_path / "state")})
+    async with Runtime(told, agents=[Crisis()]) as runtime:
+        before = await runtime.call("crisis.respond", what="personal data leaked")
+        (tmp_path / "office").rmdir()
+        after = await runtime.call("crisis.respond", what="personal data leaked")
+    assert [one.what for one in after.actions] == [one.what for one in before.actions]
+    assert f"{tmp_path}/office was not read: is not a folder" in after.notes
 
 
 class Asked(Agent):

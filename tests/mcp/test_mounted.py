@@ -112,6 +112,14 @@ async def test_tools_are_known_from_before(tmp_path, url, monkeypatch):
             await asyncio.wait_for(runtime.dispatcher.call("other.add", {"a": 1}, deadline=float("inf")), 60)
 
 
+async def test_a_state_that_cannot_be_written_keeps_nobody_from_the_tools(tmp_path, url):
+    """They are not known before the next time; the connection stands all the same."""
+    (tmp_path / "mcp").touch()
+    async with fleet(configured(tmp_path, url=url)) as runtime:
+        assert await runtime.call("other.add", a=1, b=2) == {"result": 3}
+        assert runtime.directory.agent("other")._link.attempts == 1
+
+
 async def test_a_server_that_is_not_there_leaves_the_others_running(tmp_path):
     """Its problem is told by its health; all else works."""
     async with fleet(configured(tmp_path, command=["/nonexistent/server"], connect="50ms")) as runtime:
