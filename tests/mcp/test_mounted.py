@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -11,6 +11,7 @@ import pytest
 
 from pea import InputError, PeaError, Runtime, Settings
 from pea.agents.orchestrator import Orchestrator
+from pea.config import McpServer
 
 pytest.importorskip("mcp", reason="pea[mcp] is not installed")
 
@@ -110,6 +111,38 @@ async def test_tools_are_known_from_before(tmp_path, url, monkeypatch):
         assert "other.add" in runtime.directory.capabilities
         with pytest.raises(PeaError, match="does not answer"):
             await asyncio.wait_for(runtime.dispatcher.call("other.add", {"a": 1}, deadline=float("inf")), 60)
+
+
+async def test_one_that_breaks_after_each_start_is_started_less_and_less_often(monkeypatch):
+    """Each connection comes about and breaks at once: the pauses double up to their bound; a long one forgives."""
+    now, pauses, lasting = [0.0], [], [0.0] * 9 + [60.0, 0.0]
+
+    class Brief(Link):
+        @asynccontextmanager
+        async def _opened(self):
+            yield None
+
+        async def _listed(self, session):
+            return []
+
+        async def _serve(self, session):
+            now[0] += lasting[len(pauses)]
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+        if len(pauses) == len(lasting):
+            raise asyncio.CancelledError
+
+    async def changed(_tools):
+        return None
+
+    link = Brief("brief", McpServer(command=["true"]), changed)
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now[0])
+    monkeypatch.setattr("pea.mcp.link.asyncio.sleep", sleep)
+    monkeypatch.setattr("pea.mcp.link.random.uniform", lambda _low, high: high)
+    with pytest.raises(asyncio.CancelledError):
+        await link._keep()
+    assert pauses == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 0.25, 0.5]
 
 
 async def test_a_state_that_cannot_be_written_keeps_nobody_from_the_tools(tmp_path, url):

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from pea import Agent, Context, Runtime, Settings, capability
 from pea.config import RuntimeSettings, Seconds
@@ -223,3 +226,74 @@ async def test_what_failed_is_stopped_at_the_end_as_well(make: Make) -> None:
             await runtime.supervisor.check()
         assert runtime.directory.record("frail").state is AgentState.FAILED
     assert (mute.stops, broken.stops) == (1, 1)
+
+
+class Life:
+    """What a replica's life should be: counted anew beside the supervisor's, whatever happens to it."""
+
+    most = 3  # restarts within the window, which is longer than the test
+    patience = 3  # health checks
+
+    def __init__(self, broken: bool) -> None:
+        self.state = AgentState.READY
+        self.starts, self.stops, self.restarts, self.missed = 0, 0, 0, 0
+        self._start(broken)
+        self.settle(broken)
+
+    def _start(self, broken: bool) -> None:
+        self.starts += 1
+        self.state = AgentState.FAILED if broken else AgentState.READY
+
+    def settle(self, broken: bool) -> None:
+        """What failed is stopped and started again until it serves or is given up."""
+        while self.state is AgentState.FAILED:
+            if self.restarts == self.most:
+                self.state = AgentState.ABANDONED
+                return
+            self.restarts += 1
+            self.stops += 1
+            self._start(broken)
+
+    def check(self, well: bool, broken: bool) -> None:
+        """A health check."""
+        if self.state is not AgentState.READY:
+            return
+        self.missed = 0 if well else self.missed + 1
+        if self.missed == self.patience:
+            self.missed, self.state = 0, AgentState.FAILED
+            self.settle(broken)
+
+
+@given(
+    broken=st.booleans(),
+    script=st.lists(st.sampled_from(["check", "check", "check", "mute", "well", "break", "mend"]), max_size=30),
+)
+@example(broken=False, script=["mute", *["check"] * 9, "break", *["check"] * 3, "mend", "well", "check"])
+@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_life_is_the_models(make: Make, broken: bool, script: list[str]) -> None:
+    """States, starts, stops and restarts in any order of failures; what was given up stays so, and is stopped too."""
+
+    async def live() -> None:
+        frail = Frail(failures=1_000 if broken else 0)
+        async with make(frail, restarts=Life.most, health_failures=Life.patience) as runtime:
+            supervisor = runtime.supervisor
+            assert supervisor is not None
+            life = Life(broken)
+            for step in ["", *script]:
+                if step in ("mute", "well"):
+                    frail.well = step == "well"
+                if step in ("break", "mend"):
+                    frail.failures = 1_000 if step == "break" else 0
+                if step == "check":
+                    await supervisor.check()
+                    life.check(frail.well, bool(frail.failures))
+                async with asyncio.timeout(10):
+                    while supervisor._reviving:
+                        await asyncio.sleep(0)
+                record = runtime.directory.record("frail")
+                assert (record.state, frail.starts, frail.stops) == (life.state, life.starts, life.stops)
+                assert supervisor.restarts("frail") == life.restarts
+                assert (record.ready, record.reason is None) == (int(record.state is AgentState.READY), record.ready)
+        assert frail.stops == life.stops + 1
+
+    asyncio.run(live())
