@@ -46,6 +46,7 @@ class _Stored(msgspec.Struct, array_like=True, gc=False):
 
 
 _chunk_decoder = msgspec.msgpack.Decoder(tuple[list[int], list[_Stored]])
+_origins_decoder = msgspec.msgpack.Decoder(tuple[list[int], msgspec.Raw])
 
 
 def pack(record: SpanRecord, origin: int) -> bytes:
@@ -80,6 +81,14 @@ def join(origins: Sequence[int], spans: Sequence[bytes]) -> bytes:
     if packer is None:
         packer = _own.packer = zstd.ZstdCompressor(LEVEL)
     return packer.compress(head + b"".join(spans), zstd.ZstdCompressor.FLUSH_FRAME)
+
+
+def origins_of(chunk: bytes) -> list[int]:
+    """The row ids of a chunk's origins. Raises ValueError when the chunk is damaged."""
+    try:
+        return _origins_decoder.decode(zstd.ZstdDecompressor().decompress(chunk, MAX_CHUNK_BYTES))[0]
+    except (zstd.ZstdError, msgspec.DecodeError) as error:
+        raise ValueError(f"a stored chunk is damaged: {error!r}") from error
 
 
 def split(chunk: bytes, trace_id: int, origins: Mapping[int, Origin]) -> list[SpanRecord]:

@@ -7,8 +7,8 @@ import sqlite3
 import time
 from pathlib import Path
 
+from pea.store.sieve import ALL_TIMES
 from pea.store.sieve import TABLE as SIEVE_TABLE
-from pea.store.sieve import UPGRADES
 
 VERSION = 7
 PAGE_BYTES = 8_192
@@ -17,10 +17,13 @@ OVERFLOW = "(other operations)"  # where operations beyond the bound on names ar
 
 _log = logging.getLogger(__name__)
 
+# ``origin.high`` is a trace's id beyond which none refers to the origin.
 # One row per trace, service and operation instead of one per span: ``entry`` is the index itself (no rowid), read
 # backwards in time. The name 0 stands for any service, an operation of '' for any operation of the service.
 _TABLES = """
-CREATE TABLE origin (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL);
+CREATE TABLE origin (
+    id INTEGER PRIMARY KEY, high INTEGER NOT NULL, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL
+);
 CREATE TABLE name (
     id INTEGER PRIMARY KEY, service TEXT NOT NULL, operation TEXT NOT NULL, kinds INTEGER NOT NULL,
     seen_us INTEGER NOT NULL, UNIQUE (service, operation)
@@ -44,6 +47,16 @@ CREATE TABLE rate (
     buckets BLOB NOT NULL, PRIMARY KEY (name, kind, minute)
 ) WITHOUT ROWID;
 """
+
+_ORIGINS_IN_USE = """
+ALTER TABLE origin ADD COLUMN high INTEGER NOT NULL DEFAULT 0;
+UPDATE origin SET high = (SELECT ifnull(max(id), 0) FROM trace);
+"""
+# How files of older versions are taken over.
+UPGRADES = {
+    5: SIEVE_TABLE + ALL_TIMES + _ORIGINS_IN_USE,
+    6: "ALTER TABLE sieve ADD COLUMN pairs BLOB;" + _ORIGINS_IN_USE,
+}
 
 
 def open_writer(path: Path, size_bytes: int) -> sqlite3.Connection:

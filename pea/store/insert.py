@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ MAX_TRACE_SPANS = 100_000  # what one trace may grow to in the store
 MAX_TAGS = 500  # indexed attribute values per trace
 _SEEN_EVERY_US = 60_000_000
 _MAX_ORIGINS = 4_096
+_IN_USE_FOR = 1_000  # traces, so that it need not be noted for each
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -39,6 +40,15 @@ class About(msgspec.Struct, array_like=True):
 
 K = TypeVar("K")
 
+
+class _Known(NamedTuple):
+    """An origin that is in the file, held so that its identity stays its own, and in use up to a trace's id."""
+
+    origin: Origin
+    number: int
+    high: int
+
+
 decode_about = msgspec.msgpack.Decoder(About).decode
 
 
@@ -52,7 +62,7 @@ class Inserter:
         self._kinds: dict[int, int] = {}
         self._seen: dict[int, int] = {}
         self._operations: dict[str, int] = {}
-        self._origins: dict[int, tuple[Origin, int]] = {}  # by identity; the origin is held so that it stays its own
+        self._origins: dict[int, _Known] = {}  # by identity of the origin
         for number, service, operation, kinds in connection.execute("SELECT id, service, operation, kinds FROM name"):
             self._names[service, operation] = number
             self._kinds[number] = kinds
@@ -80,7 +90,7 @@ class Inserter:
         execute = self._db.executemany
         self._db.execute(
             "INSERT INTO chunk (trace, marks, data) VALUES (?, ?, ?)",
-            (trace, sketch(draft.marks), join([self._origin(origin) for origin in draft.origins], draft.packed)),
+            (trace, sketch(draft.marks), join([self._origin(origin, trace) for origin in draft.origins], draft.packed)),
         )
         execute(
             "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
@@ -130,6 +140,12 @@ class Inserter:
         for key in [key for key, number in self._names.items() if number in gone]:
             del self._names[key]
             self._operations[key[0]] -= 1
+
+    def forget_origins(self, numbers: Iterable[int]) -> None:
+        """Origins that have been deleted from the file."""
+        gone = set(numbers)
+        for key in [key for key, known in self._origins.items() if known.number in gone]:
+            del self._origins[key]
 
     def _entries(self, draft: TraceDraft, services: Mapping[str, Entry]) -> dict[int, Entry]:
         """The draft's entries by name, with those of each service and of the whole trace."""
@@ -191,17 +207,27 @@ class Inserter:
             "UPDATE trace SET first_ns = ?, last_ns = ?, spans = ?, errors = ?, about = ? WHERE id = ?", row
         )
 
-    def _origin(self, origin: Origin) -> int:
+    def _origin(self, origin: Origin, trace: int) -> int:
+        """The id of an origin that a trace refers to; noted as in use for some traces to come."""
         known = self._origins.get(id(origin))
-        if known is not None:
-            return known[1]
+        if known is not None and trace <= known.high:
+            return known.number
         data = pack_origin(origin)
         digest = blake2b(data, digest_size=16).digest()
-        self._db.execute("INSERT OR IGNORE INTO origin (digest, data) VALUES (?, ?)", (digest, data))
-        number: int = self._db.execute("SELECT id FROM origin WHERE digest = ?", (digest,)).fetchone()[0]
+        number: int
+        found = self._db.execute("SELECT id, high FROM origin WHERE digest = ?", (digest,)).fetchone()
+        if found is not None and trace <= found[1]:
+            number, high = found
+        else:
+            high = trace + _IN_USE_FOR
+            (number,) = self._db.execute(
+                "INSERT INTO origin (high, digest, data) VALUES (?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET high = excluded.high RETURNING id",
+                (high, digest, data),
+            ).fetchone()
         if len(self._origins) >= _MAX_ORIGINS:
             self._origins.clear()
-        self._origins[id(origin)] = (origin, number)
+        self._origins[id(origin)] = _Known(origin, number, high)
         return number
 
 

@@ -25,6 +25,7 @@ from pea.store.sieve import times_with
 from pea.telemetry.record import ERROR, KINDS, STATUSES, Origin, SpanRecord, with_leaves
 
 MAX_LIMIT = 5_000
+MAX_ORIGINS = 4_096
 MAX_ASKED = 8  # attributes that are asked of the sketches; the spans answer for the rest
 COUNTED = 2_000  # traces with an indexed attribute: beyond them it is common
 BUDGET_S = 1.0  # how long spans are looked at before the answer is what has been found so far
@@ -72,7 +73,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Origins(dict[int, Origin]):
-    """Origins by row id, read when first needed; held by each reading connection."""
+    """Origins by row id, read when first needed; held by each reading connection, and begun anew when too many."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         super().__init__()
@@ -82,6 +83,8 @@ class Origins(dict[int, Origin]):
         row = self._db.execute("SELECT data FROM origin WHERE id = ?", (number,)).fetchone()
         if row is None:
             raise KeyError(number)
+        if len(self) >= MAX_ORIGINS:
+            self.clear()
         origin = self[number] = unpack_origin(row[0])
         return origin
 

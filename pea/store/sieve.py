@@ -32,14 +32,9 @@ CREATE TABLE sieve (
 );
 """
 # What a file without sieves has is one stretch of all times, in msgpack, that is always looked through.
-_ALL_TIMES = """
+ALL_TIMES = """
 INSERT INTO sieve (high, times) SELECT max(id), x'9192cf0000000000000000cf7fffffffffffffff' FROM trace HAVING max(id);
 """
-# How files of older versions are taken over.
-UPGRADES = {
-    5: TABLE + _ALL_TIMES,
-    6: "ALTER TABLE sieve ADD COLUMN pairs BLOB;",
-}
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple[int, int]]).decode

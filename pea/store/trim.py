@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
+from itertools import takewhile
 
+from pea.store.codec import origins_of
 from pea.store.insert import Inserter, decode_about
 from pea.store.sieve import forget_stretches
 
 STEP = 100  # traces deleted in one transaction: some milliseconds, so that nobody waits
+ORIGINS_STEP = 1_000
 VACUUM_PAGES = 256
 LOW_WATER = 0.95  # deletion goes on until this share of the bound
 
@@ -79,6 +82,31 @@ def delete_old_names(db: sqlite3.Connection, inserter: Inserter, before_us: int)
         (before_us,),
     ).fetchall()
     inserter.forget_names(number for (number,) in gone)
+
+
+def delete_old_origins(db: sqlite3.Connection, inserter: Inserter, pinned: Collection[bytes] = ()) -> None:
+    """Delete origins that no trace refers to; inside the caller's transaction.
+
+    Those of ``pinned`` traces that outlived their time are looked up. The newest row stays: its id must not come again,
+    for readers remember origins by it.
+    """
+    oldest = db.execute("SELECT id, trace_id FROM trace ORDER BY id LIMIT ?", (len(pinned) + 1,)).fetchall()
+    kept = list(takewhile(lambda row: row[1] in pinned, oldest))
+    if len(kept) == len(oldest):
+        return
+    in_use = {
+        number
+        for trace, _ in kept
+        for (data,) in db.execute("SELECT data FROM chunk WHERE trace = ?", (trace,)).fetchall()
+        for number in origins_of(data)
+    }
+    rows = db.execute(
+        "SELECT id FROM origin WHERE high < ? AND id < (SELECT max(id) FROM origin) LIMIT ?",
+        (oldest[len(kept)][0], ORIGINS_STEP + len(in_use)),
+    )
+    gone = [number for (number,) in rows if number not in in_use]
+    db.executemany("DELETE FROM origin WHERE id = ?", [(number,) for number in gone])
+    inserter.forget_origins(gone)
 
 
 def give_back(db: sqlite3.Connection, pages: int = VACUUM_PAGES) -> bool:

@@ -21,7 +21,15 @@ from pea.store.draft import TraceDraft
 from pea.store.insert import Inserter
 from pea.store.rates import Cell as RateCell
 from pea.store.rates import Key, Rates, write_rates
-from pea.store.trim import LOW_WATER, at_bound, delete_old_names, delete_oldest, give_back, used_bytes
+from pea.store.trim import (
+    LOW_WATER,
+    at_bound,
+    delete_old_names,
+    delete_old_origins,
+    delete_oldest,
+    give_back,
+    used_bytes,
+)
 
 BATCH_DRAFTS = 500
 BATCH_BYTES = 1 << 20  # a quarter of the room above the bound: a transaction has to fit into it
@@ -257,6 +265,7 @@ class Writer:
                 self._names_at = time.monotonic()
                 assert self._inserter is not None
                 delete_old_names(db, self._inserter, before_ns // 1_000)
+                delete_old_origins(db, self._inserter, frozenset(self._pinned))
         self._deleted_traces += traces
         self._deleted_spans += spans
         more = give_back(db)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pea.store import Query, SpanStore, pairs, sieve
-from pea.store.database import VERSION
+from pea.store.database import UPGRADES, VERSION
 from pea.store.sieve import Stretches, joined, passes, times_with
 from pea.telemetry.record import Origin, SpanRecord
 
@@ -156,7 +156,7 @@ def _named(number: int, **attributes: str) -> SpanRecord:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("version", sieve.UPGRADES)
+@pytest.mark.parametrize("version", UPGRADES)
 def test_a_file_of_a_version_before_is_taken_over(tmp_path: Path, version: int):
     """Its traces are still found by any attribute, and so are those that come after."""
     path = tmp_path / "spans.db"
@@ -165,7 +165,7 @@ def test_a_file_of_a_version_before_is_taken_over(tmp_path: Path, version: int):
     assert store.close()
     with sqlite3.connect(path) as db:
         before = "DROP TABLE sieve" if version == 5 else "ALTER TABLE sieve DROP COLUMN pairs"
-        db.executescript(f"{before}; PRAGMA user_version = {version};")
+        db.executescript(f"{before}; ALTER TABLE origin DROP COLUMN high; PRAGMA user_version = {version};")
     db.close()
     store = SpanStore(path)
     store.add([_named(9, colour="c9")])

@@ -358,6 +358,30 @@ def test_pinned_twice_is_pinned_once(make_store: MakeStore, monkeypatch: pytest.
     assert traces(store) == [2, 1]
 
 
+def test_origins_go_with_the_last_trace_that_refers_to_them(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch):
+    """Processes that come and go leave nothing behind, but for what a pinned trace and those to come refer to."""
+    monkeypatch.setattr(writer, "NAMES_EVERY_S", -1.0)
+    monkeypatch.setattr(insert, "_IN_USE_FOR", 0)
+    now = [T0 / 1e9]
+    store = make_store(age=Seconds(3_600), clock=lambda: now[0])
+    origins = [Origin("shop", {"process.pid": number}) for number in range(20)]
+    store.pin(3)
+    put(store, *(span(number, 1, origin=origins[number]) for number in range(1, 20)))
+    assert len(store.get(3)) == 1
+    now[0] += 3_700
+    start_ns = int(now[0] * 1e9)
+    put(store, span(50, 1, start_ns=start_ns), span(51, 1, start_ns=start_ns, origin=origins[1]))
+    assert store.writer.trim()
+    assert store.writer.trim()
+    assert traces(store) == [51, 50, 3]
+    with sqlite3.connect(store._path) as db:
+        assert db.execute("SELECT count(*) FROM origin").fetchone() == (3,)
+    db.close()
+    put(store, span(52, 1, start_ns=start_ns, origin=origins[5]), span(53, 1, start_ns=start_ns, origin=origins[3]))
+    told = {number: store.get(number)[0].origin.resource.get("process.pid") for number in (3, 50, 51, 52, 53)}
+    assert told == {3: 3, 50: None, 51: 1, 52: 5, 53: 3}
+
+
 def test_the_old_go_when_their_time_has_come(make_store: MakeStore):
     """Traces past their age are deleted; younger ones stay."""
     now = [T0 / 1e9]
