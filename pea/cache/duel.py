@@ -14,7 +14,7 @@ from pea.cache.two_queues import POLICIES, Policy
 
 _DENSITY = 4.0  # a cache of n entries is sampled to between this times √n and twice as many
 _WARMING = 1  # asks per entry of a miniature that do not count, after a sleep
-_ROUND = 2  # asks per entry of a miniature between two verdicts
+_ROUND = 4  # asks per entry of a miniature between two verdicts
 _FADE = 0.95  # what a former round counts for
 _LEAD = 0.003  # of all asks: by less than this no policy is left for another
 _CALM_AFTER = 5  # rounds without a change before the first sleep

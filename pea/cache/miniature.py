@@ -14,7 +14,7 @@ from pea.cache.ghosts import Ghosts
 from pea.cache.two_queues import AGE_EVERY, MOST_COUNT, MOST_VISITS, SMALL, Policy
 
 UNLIMITED = 1 << 60
-_SHIFT = 16  # the last bits of all keys of a sample are the same
+_SHIFT = 10  # the last bits of all keys of a sample are the same
 
 
 class Miniature(ABC):
