@@ -169,9 +169,7 @@ class Baselines:
             together[above != (self.settings.direction == "up")] = 0.0
             flat = np.where(above == (self.settings.direction == "up"), flat, 0.0)
         together = self._lasting(s, together, step)
-        fresh = np.sqrt(
-            np.minimum(step / max(self.settings.overlap_s, 1e-9), 1.0)
-        )  # values that share samples prove less
+        fresh = np.minimum(step / max(self.settings.overlap_s, 1e-9), 1.0)  # values that share samples count as one
         proven = s[C.POINTS] * fresh
         evidence = np.maximum(together, flat) * (proven / (proven + tuning.ramp)) * np.exp(-self._caution(s, step))
         evidence[s[C.CLOCK] <= self.settings.learn_s] = 0.0

@@ -263,7 +263,7 @@ class Baseline:
         for view, track in zip(TRACKS, self._tracks, strict=True):
             lag = 1.0 if view is View.SPREAD else tuning.lag
             track.fit(SPANS[view](tuning), lag, tuning.smoothing, step, self.settings.overlap_s)
-        self._fresh = math.sqrt(min(step / max(self.settings.overlap_s, 1e-9), 1.0))
+        self._fresh = min(step / max(self.settings.overlap_s, 1e-9), 1.0)
         self._step = step
         self._shrink = min(step / tuning.range_s, 1.0) / 2
         self._kept = 1 - min(step / tuning.counts_s, 1.0)
