@@ -25,11 +25,15 @@ FOLDER = "audit"
 _FILE = re.compile(r"audit-(\d{6,12})\.jsonl", re.ASCII)
 _TAIL = re.compile(rb',"hash":"([0-9a-f]{64})"\}\Z')
 
-Event = Literal["request", "requests", "opened", "closed", "torn"]
+Event = Literal["request", "requests", "opened", "closed", "torn", "lost"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What happened. ``requests`` stands for ``count`` like ones within a minute; ``torn`` for bytes a crash left."""
+    """What happened.
+
+    ``requests`` stands for ``count`` like ones within a minute; ``torn`` for bytes that a crash left; ``lost`` for
+    ``count`` requests, refused or given up by who asked, that found no room while the log could not be written.
+    """
 
     event: Event
     at: str  # RFC 3339, UTC

@@ -50,6 +50,7 @@ class AuditLog:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._lost = 0  # entries that found no room, since that was last told
         self._descriptor = -1
         self._lock = -1
         self._size = 0
@@ -99,13 +100,18 @@ class AuditLog:
         await written
 
     def note(self, entry: Entry) -> None:
-        """Add an entry without waiting for it."""
+        """Add an entry without waiting for it; where too much waits already it is only counted, and told of later."""
+        if len(self._waiting) >= MAX_WAITING:
+            self._lost += entry.count
+            return
+        self._tell_lost()
         self._put(entry)
 
     def close(self) -> None:
         """Write what waits, put it on disk and let go of the folder; blocks for seconds at most."""
         if self._thread is None:
             return
+        self._tell_lost()
         self._put(Entry(event="closed", at=self._now()))
         with self._wake:
             self._stopping = True
@@ -113,6 +119,11 @@ class AuditLog:
         self._thread.join(CLOSE_S)
         self._thread = None
         log.info("the audit log is closed", seq=self.head.seq, hash=self.head.hash)
+
+    def _tell_lost(self) -> None:
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            self._put(Entry(event="lost", at=self._now(), count=lost))
 
     def _put(self, entry: Entry, done: Callable[[], None] | None = None) -> None:
         with self._wake:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pea.config import AuditSettings, Bytes
 from pea.errors import ConfigError
+from pea.service.access import audit_log
 from pea.service.access.audit import Entry, audit_files
 from pea.service.access.audit_log import AuditLog
 from pea.service.access.audit_verify import records, verify
@@ -209,6 +210,20 @@ async def test_what_cannot_be_recorded_is_not_done(locked, keys, monkeypatch, co
     verdict = verify(locked.state / "audit")
     assert verdict.intact
     assert [path for _, path in _said(locked.state / "audit")] == ["", "/v1/events", "after", "/v1/events"]
+
+
+def test_what_waits_for_a_disk_is_bounded_and_what_found_no_room_is_told(tmp_path, monkeypatch):
+    """A flood of refusals while the disk is full costs no more memory than the bound; their number is in the log."""
+    monkeypatch.setattr(audit_log, "MAX_WAITING", 5)
+    log = AuditLog(tmp_path, AuditSettings(), lambda: AT)
+    for number in range(20):  # nobody writes before it is opened, as while the disk is full
+        log.note(Entry(event="requests", at=AT, path=str(number), count=3))
+    assert len(log._waiting) == 5
+    log.open()
+    log.close()
+    told = [(found.event, found.count) for _, _, found in records(tmp_path)]
+    assert told == [("requests", 3)] * 5 + [("opened", 1), ("lost", 45), ("closed", 1)]
+    assert verify(tmp_path).intact
 
 
 async def test_spans_are_summed(locked, keys):
