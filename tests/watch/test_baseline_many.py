@@ -51,6 +51,17 @@ def test_together_is_as_alone(history: tuple[np.ndarray, np.ndarray], overlap_s:
         assert many.above.tolist() == [one.above for one in ones]
 
 
+def test_overlapping_windows_prove_little() -> None:
+    """Means over windows that share samples are not independent: told so, a young series gives fewer false alarms."""
+    rng = np.random.default_rng(6)
+    window = 10
+    sums = np.cumsum(rng.standard_t(4, (600 + window, 200)), axis=0)
+    means = (sums[window:] - sums[:-window]) / window
+    blind, told = (Baselines(200, Settings(1 / 30, learn_s=3600, overlap_s=60.0 * known)) for known in (0, window))
+    alarms = [sum(len(one.update(60.0 * at, row).alarms) for at, row in enumerate(means)) for one in (blind, told)]
+    assert alarms[1] < alarms[0] / 2
+
+
 def test_a_row_left_out_is_left_alone() -> None:
     """Only the rows named are learned, in the order named."""
     part, whole = Baselines(3), Baselines(3)
