@@ -306,7 +306,7 @@ class TwoQueues(Counted, Generic[K, V]):
         counts, mask, most, admits = self._ghosts.counts, self._ghosts.mask, self._most_visits, self._policy != "clock"
         small_bytes, small_kept, small_kept_bytes = self._small_bytes, self._small_kept, self._small_kept_bytes
         smalls = len(small) - self._small_gone
-        enough = held - self._round
+        limit, enough = self.limit_entries, held - self._round
         lost: list[K] = []
         aged = 0
         while held and (held > enough or size > room):
@@ -327,6 +327,8 @@ class TwoQueues(Counted, Generic[K, V]):
                     newcomer.main, newcomer.base = True, newcomer.count
                     main.append(newcomer)
                     continue
+            elif admits and held <= limit and size <= room:
+                break
             node = main[0]
             while (visits := node.count - node.base) > 0 or node.gone:
                 if node.gone:

@@ -199,13 +199,33 @@ def test_the_traces_suit_different_policies():
     assert len(best) >= 2
 
 
+@pytest.mark.parametrize("limit", [180, 195, 200])
 @pytest.mark.parametrize("policy", ["tinylfu", "tinylfu-wide"])
-def test_a_bound_of_bytes_admits_as_one_of_entries_does(policy):
+def test_a_bound_of_bytes_admits_as_one_of_entries_does(policy, limit):
     """Whichever bound is reached first, who is not asked for again does not push out who is."""
-    trace, limit = TRACES["scan"]
+    trace, _ = TRACES["scan"]
     room = limit * (1000 + two_queues.ENTRY_BYTES) / (1 - two_queues._GHOST_SHARE)
     by_bytes = hit_percent(TwoQueues(int(room), 1 << 20, 1e9, policy=policy), trace)
     assert by_bytes >= hit_percent(queues(limit, policy), trace) - 2
+
+
+def test_the_duel_wakes():
+    """After long calm under one policy, a change of the requests is found, though the miniatures were asleep."""
+    judge = Duel()
+    held = queues(200, "tinylfu", judge)
+    hit_percent(held, zipf(150_000, 20_000))
+    assert held.policy == "tinylfu"
+    hit_percent(held, drifting(60_000, 400))
+    assert held.policy == "clock"
+
+
+@pytest.mark.parametrize("policy", ["tinylfu", "tinylfu-wide"])
+def test_one_favourite_does_not_turn_all_away(policy):
+    """Main's next victim, asked for often and no more, is preferred to one newcomer, not to all that follow."""
+    held = queues(100, policy)
+    hit_percent(held, [n % 100 for n in range(1_000)])
+    held.hits = held.misses = 0
+    assert hit_percent(held, [1_000 + n % 50 for n in range(4_000)]) > 60
 
 
 @pytest.mark.parametrize("policy", POLICIES)
