@@ -12,6 +12,8 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from itertools import count, islice
 from pathlib import Path
 
 from pea.bench.figure import Figure
@@ -33,15 +35,18 @@ CRISES = (
     "An employee was hurt in an accident at the Hamburg site; the press is calling.",
 )
 ROUNDS = 30
+EXECUTIVES = 100  # tasks of several agents, handed in at the same moment
+ALONE = 20  # one after another, for what one of them costs
 
 INIT_MS, AGENT_MS, HEALTH_MS, MEMORY_MS = 800.0, 100.0, 10.0, 50.0
 P50_MS, P95_MS, P99_MS, TASK_MS, AVERAGE_AT_100_MS = 100.0, 300.0, 1_000.0, 200.0, 250.0
 CRISIS_S = 1.0
 FAILED_SHARE = 0.1  # percent
+FLOOR_RATIO = 1.25
 
 
 def tasks(
-    initialisations: int = INITIALISATIONS, count: int = TASKS, at_once: Sequence[int] = AT_ONCE
+    initialisations: int = INITIALISATIONS, many: int = TASKS, at_once: Sequence[int] = AT_ONCE
 ) -> list[Figure | Absent]:
     """Everything that the report's validation and benchmark suites ask for, in one process."""
     with tempfile.TemporaryDirectory(prefix="pea-tasks-") as folder:
@@ -49,14 +54,14 @@ def tasks(
         overrides = {"state": str(Path(folder, "state")), "runtime.queue": 2 * max(at_once)}
         settings = load(workspace / "pea.yaml", environ={}, overrides=overrides)
         found: list[Figure | Absent] = [*asyncio.run(_initialise(settings, initialisations))]
-        return found + asyncio.run(_work(settings, count, at_once))
+        return found + asyncio.run(_work(settings, many, at_once))
 
 
-async def _initialise(settings: Settings, count: int) -> list[Figure]:
+async def _initialise(settings: Settings, times: int) -> list[Figure]:
     """All agents of the installation, started side by side and stopped again; the first has cold imports."""
     whole_ms: list[float] = []
     agents_ms: dict[str, float] = {}
-    for _ in range(count):
+    for _ in range(times):
         began = time.perf_counter()
         async with Runtime(settings) as runtime:
             whole_ms.append(1e3 * (time.perf_counter() - began))
@@ -74,19 +79,20 @@ async def _initialise(settings: Settings, count: int) -> list[Figure]:
     ]
 
 
-async def _work(settings: Settings, count: int, at_once: Sequence[int]) -> list[Figure | Absent]:
+async def _work(settings: Settings, many: int, at_once: Sequence[int]) -> list[Figure | Absent]:
     async with Runtime(settings) as runtime:
         found: list[Figure | Absent] = []
         scheduler = runtime.scheduler
         await _run(scheduler, iter(range(56)), 1)  # agents read the files, libraries are imported
         gc.collect()
         cpu = time.process_time()
-        took_ms, failed = await _run(scheduler, iter(range(count)), 1)
+        took_ms, failed = await _run(scheduler, iter(range(many)), 1)
         cpu = time.process_time() - cpu
-        found += _summary(f"{count:,} tasks, one after another", took_ms, None)
+        found += _summary(f"{many:,} tasks, one after another", took_ms, None)
         found += _objectives(took_ms, failed)
-        found.append(Figure("  CPU of a task", 1e3 * cpu / count, "ms", count))
+        found.append(Figure("  CPU of a task", 1e3 * cpu / many, "ms", many))
         found += await _executive(scheduler)
+        found += await _executives(scheduler)
         for callers in at_once:
             found += await _together(scheduler, callers)
         found += await _health(runtime)
@@ -96,12 +102,12 @@ async def _work(settings: Settings, count: int, at_once: Sequence[int]) -> list[
 
 
 def _objectives(took_ms: Sequence[float], failed: int) -> list[Figure]:
-    count = len(took_ms)
+    seen = len(took_ms)
     return [
-        Figure("  p50", quantile(took_ms, 0.5), "ms", count, P50_MS),
-        Figure("  p95", quantile(took_ms, 0.95), "ms", count, P95_MS),
-        Figure("  p99", quantile(took_ms, 0.99), "ms", count, P99_MS),
-        Figure("  failed", 100 * failed / max(count, 1), "%", count, FAILED_SHARE),
+        Figure("  p50", quantile(took_ms, 0.5), "ms", seen, P50_MS),
+        Figure("  p95", quantile(took_ms, 0.95), "ms", seen, P95_MS),
+        Figure("  p99", quantile(took_ms, 0.99), "ms", seen, P99_MS),
+        Figure("  failed", 100 * failed / max(seen, 1), "%", seen, FAILED_SHARE),
     ]
 
 
@@ -116,6 +122,46 @@ async def _executive(scheduler: Scheduler) -> list[Figure]:
     return [
         Figure("executive task of several agents, p50", quantile(took_ms, 0.5), "ms", ROUNDS, P50_MS, "a briefing"),
         Figure("  p95", quantile(took_ms, 0.95), "ms", ROUNDS, TASK_MS),
+    ]
+
+
+async def _executives(scheduler: Scheduler, rounds: int = 5) -> list[Figure]:
+    """A hundred briefings at once: all of one day that nobody has asked for yet, and each of another day.
+
+    Those of other days share no answer. Their floor is that of one core: of tasks that cost c each and are served in
+    turn, 95 of 100 are done after 95 c.
+    """
+    days = (str(date(2027, 1, 1) + timedelta(number)) for number in count())
+    shared, averages, p95s, ratios = [], [], [], []
+    failures = 0
+
+    async def brief(day: str) -> float:
+        nonlocal failures
+        began = time.perf_counter()
+        task, _ = await scheduler.run(EXECUTIVE.capability, {"day": day})
+        failures += task.state is not TaskState.SUCCEEDED
+        return 1e3 * (time.perf_counter() - began)
+
+    for _ in range(rounds):
+        gc.collect()
+        shared.append(statistics.fmean(await asyncio.gather(*map(brief, [next(days)] * EXECUTIVES))))
+        cpu = time.process_time()
+        for day in islice(days, ALONE):
+            await brief(day)
+        alone_ms = 1e3 * (time.process_time() - cpu) / ALONE
+        took_ms = await asyncio.gather(*map(brief, islice(days, EXECUTIVES)))
+        averages.append(statistics.fmean(took_ms))
+        p95s.append(quantile(took_ms, 0.95))
+        ratios.append(p95s[-1] / (0.95 * EXECUTIVES * alone_ms))
+    seen, note = rounds * EXECUTIVES, f"{failures} failed"
+    floor = "95 times the CPU of one alone"
+    return [
+        Figure(
+            f"{EXECUTIVES} briefings of a day: average", statistics.median(shared), "ms", seen, AVERAGE_AT_100_MS, note
+        ),
+        Figure(f"{EXECUTIVES} briefings, each of another day: average", statistics.median(averages), "ms", seen),
+        Figure("  p95", statistics.median(p95s), "ms", seen),
+        Figure("  p95 beside their floor", statistics.median(ratios), "×", rounds, FLOOR_RATIO, floor),
     ]
 
 

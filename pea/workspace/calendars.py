@@ -8,7 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,12 +31,14 @@ SUFFIXES = (".ics", ".ical", ".ifb", ".vcs")
 MAX_DAYS = 400
 MAX_EVENTS = 20_000
 WINDOWS_KEPT = 32
+STRETCH = timedelta(days=28)  # worked out at once when other days of it are asked for
 SERIES_KEPT = 1_000  # as they were parsed, some 10 kB each: other days of the same calendars need no more of it
 
 
 # dateutil's rules keep a lock of their own while they are iterated and leave it held when two threads share a time
 # zone's rule: one expansion at a time, in the whole process.
 _EXPANDING = threading.Lock()
+_MONDAY = datetime(2001, 1, 1, tzinfo=UTC)
 
 
 class Days(msgspec.Struct, frozen=True):
@@ -113,32 +115,68 @@ class Calendars:
             raise ValueError("the moments must have a time zone")
         if not timedelta() < end - start <= timedelta(days=MAX_DAYS):
             raise ValueError(f"the end must be after the start, by at most {MAX_DAYS} days")
-        key = (start, end, str(zone))
-        known = self._known(key)
+        around = _stretch(start, end)
+        known = self._known(start, end, zone, around)
         if known is not None:
             return known
-        until = None if budget_s is None else self._clock() + budget_s
+        began = self._clock()
         with _EXPANDING:
-            known = self._known(key)  # who had the lock before may have worked out the same days
+            # Who had the lock before may have worked out the same days.
+            known = self._known(start, end, zone, around)
+            if known is None and self._neighbours(around, zone):
+                # At most half of the time: where the stretch takes longer, these days alone still have the rest.
+                self._work_out(*around, zone, None if budget_s is None else began + budget_s / 2)
+                known = self._known(start, end, zone, around)
             if known is not None:
                 return known
-            placed, prepared = self._placed, self._prepared
-            days = _worked_out(placed, prepared, start, end, zone, lambda: until is not None and self._clock() >= until)
+            return self._work_out(start, end, zone, None if budget_s is None else began + budget_s)
+
+    def _work_out(self, start: datetime, end: datetime, zone: tzinfo, until: float | None) -> Days:
+        """What happens in these days, which is remembered if there was the time for all of it."""
+        placed, prepared = self._placed, self._prepared
+        days = _worked_out(placed, prepared, start, end, zone, lambda: until is not None and self._clock() >= until)
         with self._lock:
             if days.whole and placed is self._placed:
-                self._windows[key] = days
+                self._windows[start, end, str(zone)] = days
                 while (
                     len(self._windows) > WINDOWS_KEPT or sum(len(d.events) for d in self._windows.values()) > MAX_EVENTS
                 ):
                     self._windows.popitem(last=False)
         return days
 
-    def _known(self, key: tuple[datetime, datetime, str]) -> Days | None:
+    def _known(self, start: datetime, end: datetime, zone: tzinfo, around: tuple[datetime, datetime]) -> Days | None:
+        """These days, if they or the stretch around them have been worked out."""
         with self._lock:
-            known = self._windows.get(key)
-            if known is not None:
-                self._windows.move_to_end(key)
-            return known
+            for first, last in ((start, end), around):
+                known = self._windows.get((first, last, str(zone)))
+                if known is not None:
+                    self._windows.move_to_end((first, last, str(zone)))
+                    return known if (first, last) == (start, end) else _cut(known, start, end)
+        return None
+
+    def _neighbours(self, around: tuple[datetime, datetime], zone: tzinfo) -> bool:
+        """Whether other days of this stretch are remembered: whoever asks for two asks for more."""
+        with self._lock:
+            return any(
+                around[0] <= first and last <= around[1] and name == str(zone) for first, last, name in self._windows
+            )
+
+
+def _stretch(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """The weeks around some days, in steps that all questions share; long or far-off questions stay as they are."""
+    if end - start > STRETCH or not 1900 < start.year < 9000:
+        return start, end
+    first = _MONDAY + (start - _MONDAY) // STRETCH * STRETCH
+    return first, _MONDAY - (_MONDAY - end) // STRETCH * STRETCH
+
+
+def _touches(event: Event, start: datetime, end: datetime) -> bool:
+    """Whether an event is in [start, end); one of no length is where it starts."""
+    return event.start < end and (event.end > start or event.start >= start)
+
+
+def _cut(days: Days, start: datetime, end: datetime) -> Days:
+    return msgspec.structs.replace(days, events=tuple(one for one in days.events if _touches(one, start, end)))
 
 
 def _remembering() -> Callable[[_Placed], Prepared]:
@@ -195,7 +233,7 @@ def _worked_out(
             except (OverflowError, ValueError):  # year 0 or 10000 once zones are applied
                 notes.add(one.path, f"{_label(one.series)}: its time is outside the years 1 to 9999")
                 continue
-            if event.start < end and (event.end > start or event.start >= start):
+            if _touches(event, start, end):
                 events.append(event)
         for note in dict.fromkeys(expansion.notes):
             notes.add(one.path, f"{_label(one.series)}: {note}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -484,6 +486,33 @@ def test_what_was_worked_out_is_kept_until_a_file_changes(opened, tmp_path):
     (tmp_path / "calendars" / "work.ics").write_text(calendar("UID:1\nDTSTART:20260512T080000Z\nSUMMARY:Changed"))
     calendars.refresh()
     assert [e.title for e in in_may(calendars).events] == ["Changed"]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_neighbouring_days_are_worked_out_together_and_no_differently(opened, rule):
+    """Whatever was asked before, short questions are answered as by a reader that was asked nothing else."""
+    text = calendar(*RULES[rule][0])
+    asked = opened(work=text)
+    dice = random.Random(rule)
+    for _ in range(30):
+        start = may(1, 3) + timedelta(hours=dice.randrange(-24 * 20, 24 * 40))
+        end = start + timedelta(hours=dice.choice((1, 6, 24, 24 * 7, 24 * 20)))
+        zone = dice.choice((BERLIN, BERLIN, ZoneInfo("America/Los_Angeles")))
+        assert asked.between(start, end, zone) == opened(work=text).between(start, end, zone)
+
+
+def test_a_stretch_that_takes_too_long_leaves_the_days_themselves(tmp_path):
+    """Half of the time goes to the weeks around; where that is not enough, the days asked for have the rest."""
+    (tmp_path / "calendars").mkdir()
+    many = calendar(*(f"UID:{n}\nDTSTART:202605{1 + n:02}T080000Z\nSUMMARY:{n}" for n in range(28)))
+    (tmp_path / "calendars" / "many.ics").write_text(many)
+    ticks = count()
+    calendars = Calendars(tmp_path, clock=lambda: next(ticks))
+    calendars.refresh()
+    calendars.between(may(3), may(4), BERLIN)
+    found = calendars.between(may(10), may(11), BERLIN, budget_s=40)
+    assert found.whole
+    assert [event.title for event in found.events] == ["9"]
 
 
 def test_a_new_process_recalls_what_was_taken_apart(opened, tmp_path):

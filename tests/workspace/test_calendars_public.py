@@ -99,3 +99,17 @@ def test_the_public_calendars_as_one_workspace(tmp_path, capsys):
         )
     assert report.read + report.refused_count == len(FILES)
     assert all(refusal.reason for refusal in report.refused)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_days_are_the_same_whatever_was_asked_before(path, tmp_path):
+    """Weeks that are worked out together give each day what it has when it is asked for alone."""
+    calendars, years = read(path, tmp_path)
+    starts = sorted({event.start for days in years for event in days.events})
+    for around in starts[:: max(1, len(starts) // 8)][:8]:
+        first = around.replace(hour=0, minute=0, second=0, microsecond=0)
+        for days in (1, 7):
+            start, end = first - timedelta(days=days // 2), first + timedelta(days=days)
+            alone = Calendars(tmp_path)
+            alone.refresh()
+            assert calendars.between(start, end, BERLIN).events == alone.between(start, end, BERLIN).events
