@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from pea.agents._ask_days import When
 from pea.agents._ask_rank import book, terms_of
 from pea.agents._ask_slots import Slots
+
+_OF_SHELLS = frozenset("'\"\\$`;&|<>()*?[]{}!#~\n\t")
 
 _TOKEN = re.compile(r"\S+")
 _EDGE = " \t.,;:!?\u2026()[]"
@@ -145,7 +150,11 @@ def said(arguments: Mapping[str, Any]) -> str:
 
 
 def _word(value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    text = str(value)
-    return f'"{text}"' if " " in text else text
+    """A value as `pea run` reads it, and as a shell hands it over."""
+    if isinstance(value, list) and all(isinstance(one, str) and one and "," not in one for one in value):
+        text = ",".join(value)
+    else:
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if _OF_SHELLS.isdisjoint(text):
+        return f'"{text}"' if " " in text else text
+    return shlex.quote(text)

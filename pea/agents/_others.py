@@ -24,11 +24,21 @@ class Others:
     """Owns the address book as the calendar agent reads it."""
 
     def __init__(self, workspace: Path, cache: ReadCache | None) -> None:
+        self._folder = workspace / FOLDER
         self._contacts = Contacts(workspace, cache=cache)
 
     def refresh(self) -> None:
         """Read contacts that are new or changed."""
         self._contacts.refresh(budget_s=CONTACTS_BUDGET_S)
+
+    def unknown(self, people: Iterable[Person]) -> tuple[str, ...]:
+        """A note if nobody knows what some of the people have on: neither is it said, nor is their calendar here."""
+        here = {path.stem.lower() for path in self._folder.iterdir()} if self._folder.is_dir() else set[str]()
+        names = [one.name or one.email for one in people if not one.busy and one.email.strip().lower() not in here]
+        if not names:
+            return ()
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        return (f"what {shown} may have on is not known; calendars go into {FOLDER}ADDRESS.ics",)
 
     def diaries(
         self, people: Sequence[Person], theirs: Iterable[Event], zone: str, country: str

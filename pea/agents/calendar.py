@@ -139,6 +139,7 @@ class Calendar(CalendarServers):
             best, tried, blocked = _slots.slots_of(
                 [own, *diaries], unsure, max(start, now), end, minutes=minutes, count=count
             )
+            assumed += others.unknown(asked)
             made = Slots(minutes, tuple(best), tried, blocked, assumed, found.notes, found.sources, "")
             return msgspec.structs.replace(made, text=_slots.slots_text(made))
 

@@ -13,7 +13,8 @@ from pea.errors import InputError
 def parse(words: Iterable[str], text: str | None, schema: Mapping[str, Any]) -> dict[str, Any]:
     """The input that ``key=value`` words and a JSON object ``text`` make; the words win.
 
-    A value is taken as text where the schema of its field allows text, else as JSON. ``key:=value`` always means JSON.
+    A value is taken as text where the schema of its field allows text, else as JSON; a list of texts may be written as
+    ``a,b``. ``key:=value`` always means JSON.
     Raises InputError for a word that is not of this form or text that is not a JSON object.
     """
     found: dict[str, Any] = {}
@@ -26,8 +27,17 @@ def parse(words: Iterable[str], text: str | None, schema: Mapping[str, Any]) -> 
         if key.endswith(":"):
             found[key[:-1]] = _json(value, key[:-1])
         else:
-            found[key] = value if _takes_text(schema, key) else _json(value, key)
+            found[key] = _value(value, key, _field(schema, key), schema.get("$defs", {}))
     return found
+
+
+def _value(value: str, key: str, field: Mapping[str, Any] | None, definitions: Mapping[str, Any]) -> Any:
+    """A field that is not declared is taken as text, so that its refusal names it."""
+    if field is None or _is_text(field, definitions):
+        return value
+    if value != "null" and not value.lstrip().startswith("[") and _is_text_list(field, definitions):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return _json(value, key)
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -44,14 +54,18 @@ def _json(text: str, key: str) -> Any:
         raise InputError(f"{text[:60]!r} is not JSON: {error}", where=key) from None
 
 
-def _takes_text(schema: Mapping[str, Any], key: str) -> bool:
-    """Whether a field may hold text; a field that is not declared does, so that its refusal names it."""
-    definitions = schema.get("$defs", {})
+def _field(schema: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     root = schema
     if "$ref" in root:
-        root = definitions.get(root["$ref"].rsplit("/", 1)[-1], {})
-    field = root.get("properties", {}).get(key)
-    return True if field is None else _is_text(field, definitions)
+        root = schema.get("$defs", {}).get(root["$ref"].rsplit("/", 1)[-1], {})
+    found: Mapping[str, Any] | None = root.get("properties", {}).get(key)
+    return found
+
+
+def _is_text_list(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> bool:
+    options = field.get("anyOf", [field])
+    items = [one.get("items") for one in options if one.get("type") == "array"]
+    return any(item and _is_text(item, definitions) for item in items)
 
 
 def _is_text(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> bool:

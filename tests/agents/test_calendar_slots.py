@@ -37,7 +37,10 @@ async def test_a_contact_brings_their_zone_and_an_unknown_person_is_said(tmp_pat
     async with running(tmp_path) as runtime:
         found = await runtime.call("calendar.find_slot", people=["e@x.example", "who@x.example"], days=1)
     assert found.slots[0].people[1].start.utcoffset() == timedelta(hours=-4)
-    assert found.assumed == ("who@x.example's time zone is not known: yours is taken",)
+    assert found.assumed == (
+        "who@x.example's time zone is not known: yours is taken",
+        "what e@x.example, who@x.example may have on is not known; calendars go into calendars/people/ADDRESS.ics",
+    )
 
 
 @pytest.mark.parametrize("name", ["America/New_York", "america/new_york", "Eastern Standard Time"])

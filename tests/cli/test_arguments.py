@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import date
 from typing import Annotated, Literal
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pea.agents._ask_fill import said
 from pea.cli.arguments import parse
 from pea.errors import InputError
 
@@ -33,6 +37,8 @@ SCHEMA = msgspec.json.schema(Input)
         (["limit=3"], None, {"limit": 3}),
         (["day=2026-05-12"], None, {"day": "2026-05-12"}),
         (['tags=["x", "y"]'], None, {"tags": ["x", "y"]}),
+        (["tags=x, y"], None, {"tags": ["x", "y"]}),
+        (["tags="], None, {"tags": []}),
         (["kind=b", "level=2"], None, {"kind": "b", "level": 2}),
         (["exact=true"], None, {"exact": True}),
         (["place="], None, {"place": ""}),
@@ -63,3 +69,13 @@ def test_words_that_cannot_be_read(words: list[str], text: str | None, where: st
     with pytest.raises(InputError) as refused:
         parse(words, text, SCHEMA)
     assert refused.value.where == where
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20)
+
+
+@given(query=WORDS, tags=st.lists(WORDS.filter(str.strip), max_size=3), limit=st.integers(1, 99), exact=st.booleans())
+def test_the_command_that_an_answer_shows_is_that_command(query: str, tags: list[str], limit: int, exact: bool) -> None:
+    """What `pea ask` says it understood can be copied into a shell, and gives the same input."""
+    given_ = {"query": query, "tags": [tag.strip() for tag in tags], "limit": limit, "exact": exact}
+    assert parse(shlex.split(said(given_)), None, SCHEMA) == given_
