@@ -12,7 +12,7 @@ def found():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks, "ROUNDS", 2)
         patch.setattr(tasks, "CRISES", tasks.CRISES[:1])
-        return tasks.tasks(initialisations=2, count=16, at_once=(1, 4))
+        return tasks.tasks(initialisations=2, many=16, at_once=(1, 4))
 
 
 def test_every_part_has_its_figure(found):
