@@ -113,7 +113,7 @@ SUITES = _suites(
         _takes(8, 4),
         launches=3,
     ),
-    Suite("overload", "ten times the load: who is served, and when", "pea.bench.overload", "overload", _takes(60)),
+    Suite("overload", "ten times the load: who is served, and when", "pea.bench.overload", "overload", _takes(40)),
     Suite("balance", "one of three replicas twenty times slower", "pea.bench.balance", "balance", _takes(13)),
     Suite("agree", "agreement against liars, crashes and delays", "pea.bench.agree", "agree", _takes(10)),
     Suite(
@@ -123,7 +123,7 @@ SUITES = _suites(
         "chaos",
         _takes(None, full=170),
     ),
-    Suite("crisis", "a crisis while every other agent is kept busy", "pea.bench.crisis", "crisis", _takes(40)),
+    Suite("crisis", "a crisis while every other agent is kept busy", "pea.bench.crisis", "crisis", _takes(15)),
     Suite(
         "mcp",
         "the agents' memory over MCP, store, retrieve and search",
@@ -231,7 +231,7 @@ SUITES = _suites(
         _takes(25, full=90),
         given={"whole": {"size": Size(10_000, 1_000, 400)}},
     ),
-    Suite("memory", "memory over an hour's worth of work", "pea.bench.memory", "memory", _takes(90)),
+    Suite("memory", "memory over an hour's worth of work", "pea.bench.memory", "memory", _takes(60)),
     Suite(
         "soak",
         "the service under load, killed half way",

@@ -51,7 +51,7 @@ def tasks(
     """Everything that the report's validation and benchmark suites ask for, in one process."""
     with tempfile.TemporaryDirectory(prefix="pea-tasks-") as folder:
         workspace = copy_workspace(Path(folder, "workspace"))
-        overrides = {"state": str(Path(folder, "state")), "runtime.queue": 2 * max(at_once)}
+        overrides = {"state": str(Path(folder, "state")), "runtime.queue": 2 * max(*at_once, EXECUTIVES)}
         settings = load(workspace / "pea.yaml", environ={}, overrides=overrides)
         found: list[Figure | Absent] = [*asyncio.run(_initialise(settings, initialisations))]
         return found + asyncio.run(_work(settings, many, at_once))
