@@ -377,6 +377,8 @@ class TwoQueues(Counted, Generic[K, V]):
             if judge.mask != self._mask:
                 self._mask = judge.mask
                 self._silent += 2
+        if self._policy != "clock" and self._full:
+            self._demote()
         if self._ageing:
             for node in self._ageing[-_AGE_SLICE:]:
                 shed = node.count >> 1
@@ -389,3 +391,20 @@ class TwoQueues(Counted, Generic[K, V]):
             self._age_at = self.hits + self.misses + AGE_EVERY[self._policy] * max(held, 16)
             self._ghosts.halve()
             self._ageing = list(self._nodes.values())
+
+    def _demote(self) -> None:
+        """What main holds beyond its share, as after ``clock``, has to prove itself in the small queue first."""
+        mains = len(self._nodes) - len(self._small) + self._small_gone
+        main_bytes = self.size_bytes - self._small_bytes
+        for _ in range(min(len(self._main), _AGE_SLICE)):
+            if mains <= self._main_most and main_bytes <= self._main_most_bytes:
+                break
+            node = self._main.popleft()
+            if node.gone:
+                self._main_gone -= 1
+                continue
+            node.main = False
+            self._small.appendleft(node)
+            self._small_bytes += node.size
+            main_bytes -= node.size
+            mains -= 1
