@@ -87,8 +87,8 @@ def delete_old_names(db: sqlite3.Connection, inserter: Inserter, before_us: int)
 def delete_old_origins(db: sqlite3.Connection, inserter: Inserter, pinned: Collection[bytes] = ()) -> None:
     """Delete origins that no trace refers to; inside the caller's transaction.
 
-    Those of ``pinned`` traces that outlived their time are looked up. The newest row stays: its id must not come again,
-    for readers remember origins by it.
+    Those of ``pinned`` traces that outlived their time are looked up; a chunk that is damaged needs none, for it cannot
+    be read anyhow. The newest row stays: its id must not come again, for readers remember origins by it.
     """
     oldest = db.execute("SELECT id, trace_id FROM trace ORDER BY id LIMIT ?", (len(pinned) + 1,)).fetchall()
     kept = list(takewhile(lambda row: row[1] in pinned, oldest))
@@ -98,7 +98,7 @@ def delete_old_origins(db: sqlite3.Connection, inserter: Inserter, pinned: Colle
         number
         for trace, _ in kept
         for (data,) in db.execute("SELECT data FROM chunk WHERE trace = ?", (trace,)).fetchall()
-        for number in origins_of(data)
+        for number in _origins_in(data)
     }
     rows = db.execute(
         "SELECT id FROM origin WHERE high < ? AND id < (SELECT max(id) FROM origin) LIMIT ?",
@@ -107,6 +107,13 @@ def delete_old_origins(db: sqlite3.Connection, inserter: Inserter, pinned: Colle
     gone = [number for (number,) in rows if number not in in_use]
     db.executemany("DELETE FROM origin WHERE id = ?", [(number,) for number in gone])
     inserter.forget_origins(gone)
+
+
+def _origins_in(chunk: bytes) -> list[int]:
+    try:
+        return origins_of(chunk)
+    except ValueError:
+        return []
 
 
 def give_back(db: sqlite3.Connection, pages: int = VACUUM_PAGES) -> bool:

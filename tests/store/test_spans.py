@@ -382,6 +382,28 @@ def test_origins_go_with_the_last_trace_that_refers_to_them(make_store: MakeStor
     assert told == {3: 3, 50: None, 51: 1, 52: 5, 53: 3}
 
 
+def test_a_damaged_pinned_trace_does_not_keep_others_origins(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch):
+    """What cannot be read refers to nothing: the clean-up goes on."""
+    monkeypatch.setattr(writer, "NAMES_EVERY_S", -1.0)
+    monkeypatch.setattr(insert, "_IN_USE_FOR", 0)
+    now = [T0 / 1e9]
+    store = make_store(age=Seconds(3_600), clock=lambda: now[0])
+    store.pin(3)
+    put(store, *(span(number, 1, origin=Origin("shop", {"process.pid": number})) for number in range(1, 20)))
+    with sqlite3.connect(store._path) as db:
+        db.execute("UPDATE chunk SET data = x'00' WHERE trace = (SELECT min(id) FROM trace)")
+    db.close()
+    now[0] += 3_700
+    put(store, span(50, 1, start_ns=int(now[0] * 1e9)))
+    store.pin(1)
+    assert store.writer.trim()
+    assert store.writer.trim()
+    assert set(traces(store)) == {50, 3, 1}
+    with sqlite3.connect(store._path) as db:
+        assert db.execute("SELECT count(*) FROM origin").fetchone() == (2,)
+    db.close()
+
+
 def test_the_old_go_when_their_time_has_come(make_store: MakeStore):
     """Traces past their age are deleted; younger ones stay."""
     now = [T0 / 1e9]

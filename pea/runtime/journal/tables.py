@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -131,8 +132,8 @@ class Tables:
 
     def find(self, identity: str) -> Task | None:
         """The task of this id."""
-        row = self.db.execute("SELECT head, input, result FROM task WHERE id = ?", (identity,)).fetchone()
-        return None if row is None else _task(*row)
+        row = self.db.execute("SELECT id, head, input, result FROM task WHERE id = ?", (identity,)).fetchone()
+        return None if row is None else _readable(*row)
 
     def by_key(self, key: str) -> Task | None:
         """The latest task that was submitted with this idempotency key."""
@@ -141,7 +142,10 @@ class Tables:
         return None if row is None else _task(*row)
 
     def page(self, before: tuple[float, str] | None, most: int, wanted: dict[str, object]) -> list[Task]:
-        """Tasks without results, newest first, below the place ``before``; ``wanted`` are values of columns."""
+        """Tasks without results, newest first, below the place ``before``; ``wanted`` are values of columns.
+
+        Rows that another version wrote are passed over, with a line in the log.
+        """
         clauses, values = ["1"], []
         for name, value in wanted.items():
             if name not in _COLUMNS:
@@ -151,13 +155,13 @@ class Tables:
         if before is not None:
             clauses.append("(created, id) < (?, ?)")
             values += before
-        query = f"SELECT head FROM task WHERE {' AND '.join(clauses)} ORDER BY created DESC, id DESC LIMIT ?"  # noqa: S608  columns are checked
-        return [_decode_head(head) for (head,) in self.db.execute(query, (*values, most))]
+        query = f"SELECT id, head FROM task WHERE {' AND '.join(clauses)} ORDER BY created DESC, id DESC"  # noqa: S608  columns are checked
+        return _first_readable(self.db.execute(query, values), most)
 
     def after(self, place: tuple[float, str], most: int) -> list[Task]:
         """Whole tasks above a place in the order of creation, oldest first."""
-        query = "SELECT head, input, result FROM task WHERE (created, id) > (?, ?) ORDER BY created, id LIMIT ?"
-        return [_task(*row) for row in self.db.execute(query, (*place, most))]
+        query = "SELECT id, head, input, result FROM task WHERE (created, id) > (?, ?) ORDER BY created, id"
+        return _first_readable(self.db.execute(query, place), most)
 
     def used_bytes(self) -> int:
         """What the file's rows take: its pages but for the free ones."""
@@ -208,13 +212,18 @@ class transaction:  # noqa: N801  reads as a statement: with transaction(db)
                 self._db.execute("ROLLBACK")
 
 
-def _readable(identity: str, head: bytes, given: bytes, result: bytes | None) -> Task | None:
+def _readable(identity: str, head: bytes, given: bytes = b"null", result: bytes | None = None) -> Task | None:
     """The task, or None, with a line in the log, for a row that another version wrote: it stays in the file."""
     try:
         return _task(head, given, result)
     except msgspec.MsgspecError as error:
         log.error("a task in the journal cannot be read", task=identity, reason=str(error))
         return None
+
+
+def _first_readable(rows: Iterable[tuple[str, bytes]], most: int) -> list[Task]:
+    read = (_readable(*row) for row in rows)
+    return list(islice((task for task in read if task is not None), most))
 
 
 def _task(head: bytes, given: bytes, result: bytes | None) -> Task:

@@ -242,3 +242,8 @@ async def test_row_of_another_version_is_left_alone(tmp_path: Path) -> None:
         db.execute("UPDATE task SET head = '{\"id\": 5}' WHERE id = ?", (task(1).id,))
     async with opened(tmp_path) as journal:
         assert [one.task.id for one in journal.opened.result().open] == [task(2).id]
+        assert [one.id for one in await journal.page(None, 1, {})] == [task(2).id]
+        assert await journal.find(task(1).id) is None
+    tables = Tables.open_to_read(tmp_path / "journal.db")
+    assert [one.id for one in tables.after((0.0, ""), 1)] == [task(2).id]
+    tables.close()
