@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pea import Runtime, Settings
-from pea.config import Bytes, RuntimeSettings
+from pea.config import Bytes, RuntimeSettings, Seconds
 from pea.config.pressure import PressureSettings
 from pea.errors import ConfigError, Overloaded
+from pea.runtime import pressure as pressure_room
 from pea.runtime.pressure import MARGIN, MOST, STEPS_EACH, Gauge, Measure, Pressure, return_free_memory
 from pea.runtime.task import Priority
 from pea.telemetry import Telemetry, names
@@ -163,6 +165,21 @@ async def test_every_step_is_a_span_with_an_event_and_a_metric() -> None:
         text = runtime.telemetry.exposition()[0].decode()
         assert "pea_pressure_steps 1.0" in text
         assert 'pea_pressure_share{pea_pressure_measure="caches"} 0.5' in text
+
+
+async def test_free_memory_is_given_back_though_none_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Holes between what lives on would grow for hours, far below the first mark."""
+    given = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(pressure_room, "return_free_memory", lambda: loop.call_soon_threadsafe(given.set))
+    monkeypatch.setattr(pressure_room, "GIVE_BACK_S", 0.003)
+    telemetry = Telemetry(Settings(), {})
+    pressure = Pressure(PressureSettings(interval=Seconds(0.001)), lambda: 0, telemetry.tracer)
+    pressure.start()
+    await given.wait()
+    await pressure.stop()
+    await telemetry.aclose()
+    assert pressure.changes == 0
 
 
 def test_free_memory_goes_back_to_the_system() -> None:
