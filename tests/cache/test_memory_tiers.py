@@ -220,6 +220,26 @@ def test_the_duel_wakes():
 
 
 @pytest.mark.parametrize("policy", ["tinylfu", "tinylfu-wide"])
+def test_main_gives_back_what_it_has_too_much_after_clock(policy):
+    """Under clock everything is in main; else the small queue would never be as long as the policy wants it."""
+    held = queues(200, "clock")
+    hit_percent(held, [n % 200 for n in range(2_000)])
+    assert len(held._main) == 200
+    held.policy = policy
+    hit_percent(held, [1_000 + n for n in range(2 * two_queues._TICK_EVERY)])
+    mains = sum(node.main for node in held._nodes.values())
+    assert mains <= held._main_most
+    assert mains == len(held._main) - held._main_gone
+    assert len(held) - mains == len(held._small) - held._small_gone
+    assert held._small_bytes == sum(node.size for node in held._nodes.values() if not node.main)
+    sizes = set()
+    for number in range(20):
+        hit_percent(held, [5_000 + number])
+        sizes.add(len(held))
+    assert len(sizes) > 2, "one had to go for each that came"
+
+
+@pytest.mark.parametrize("policy", ["tinylfu", "tinylfu-wide"])
 def test_one_favourite_does_not_turn_all_away(policy):
     """Main's next victim, asked for often and no more, is preferred to one newcomer, not to all that follow."""
     held = queues(100, policy)
