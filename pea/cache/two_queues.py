@@ -393,13 +393,17 @@ class TwoQueues(Counted, Generic[K, V]):
             self._ageing = list(self._nodes.values())
 
     def _demote(self) -> None:
-        """What main holds beyond its share, as after ``clock``, has to prove itself in the small queue first."""
+        """What main holds beyond its share, as after ``clock``, has to prove itself in the small queue first.
+
+        The last that was admitted may stand over the bound of bytes: for that none has to leave.
+        """
         mains = len(self._nodes) - len(self._small) + self._small_gone
         main_bytes = self.size_bytes - self._small_bytes
         for _ in range(min(len(self._main), _AGE_SLICE)):
-            if mains <= self._main_most and main_bytes <= self._main_most_bytes:
+            node = self._main[0]
+            if not node.gone and mains <= self._main_most and main_bytes - node.size < self._main_most_bytes:
                 break
-            node = self._main.popleft()
+            self._main.popleft()
             if node.gone:
                 self._main_gone -= 1
                 continue

@@ -240,6 +240,22 @@ def test_main_gives_back_what_it_has_too_much_after_clock(policy):
 
 
 @pytest.mark.parametrize("policy", ["tinylfu", "tinylfu-wide"])
+@pytest.mark.parametrize("value_bytes", [1_000, 1_001, 1_777])
+def test_main_gives_nothing_back_that_it_may_hold(policy, value_bytes):
+    """Under a bound of bytes the last to be admitted may stand over it: for that none has to leave at each tick."""
+    held = TwoQueues(200 * 2_000, 1 << 20, 1e9, policy=policy)
+    for number in range(4_000):
+        if held.get(number % 150) is None:
+            held.put(number % 150, True, value_bytes)
+        held.put(10_000 + number, True, value_bytes)
+    for number in range(100):
+        held.put(20_000 + number, True, value_bytes)
+        mains = sum(node.main for node in held._nodes.values())
+        held._demote()
+        assert sum(node.main for node in held._nodes.values()) == mains
+
+
+@pytest.mark.parametrize("policy", ["tinylfu", "tinylfu-wide"])
 def test_one_favourite_does_not_turn_all_away(policy):
     """Main's next victim, asked for often and no more, is preferred to one newcomer, not to all that follow."""
     held = queues(100, policy)
