@@ -7,7 +7,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pea.errors import InputError
@@ -54,15 +54,20 @@ def test_changes_of_the_clock(expression: str, zone: str, after: str, times: lis
     st.integers(0, 59),
     st.datetimes(datetime(2024, 1, 1), datetime(2027, 12, 1)),  # noqa: DTZ001 - the zone is added
 )
+@example("America/Nuuk", 23, 0, datetime(2024, 1, 1))  # noqa: DTZ001 - the zone is added
+@example("America/Nuuk", 23, 30, datetime(2024, 3, 31, 0, 30))  # noqa: DTZ001 - the zone is added
 def test_once_a_day_in_every_zone(zone: str, hour: int, minute: int, start: datetime) -> None:
-    """A daily schedule fires once each local day, at its time if that exists, else within the hours of the change."""
+    """A daily schedule fires once for each local day, at its time if that exists, else within the hours of the change.
+
+    Where the clock is set forward over midnight (Greenland's at 23:00), that is the next day already.
+    """
     own = ZoneInfo(zone)
     begin = start.replace(tzinfo=UTC).astimezone(own)
     times = list(islice(parse(f"{minute} {hour} * * *", zone).times(begin), 400))
-    days = [due.date() for due in times]
+    days = [(due.replace(tzinfo=None) - timedelta(hours=hour, minutes=minute)).date() for due in times]
     assert days == [days[0] + timedelta(days=number) for number in range(len(days))]
-    for due in times:
-        wall = datetime(due.year, due.month, due.day, hour, minute, tzinfo=own)
+    for day, due in zip(days, times, strict=True):
+        wall = datetime(day.year, day.month, day.day, hour, minute, tzinfo=own)
         exists = wall.astimezone(UTC).astimezone(own).replace(tzinfo=None) == wall.replace(tzinfo=None)
         if exists:
             assert due.astimezone(UTC) == wall.astimezone(UTC)  # the first of two, since fold is 0
