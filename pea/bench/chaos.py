@@ -38,11 +38,15 @@ HEALTHY = [name for name in NAMES if name not in FAULTY and name != CHAIRS]
 
 
 class Done(NamedTuple):
-    """One task: whether the fault concerns it, whether it gave the right answer, and seconds from when it was due."""
+    """One task: whether the fault concerns it, whether it gave the right answer, and seconds from when it was due.
+
+    ``lost`` says that it was accepted and had not ended long after.
+    """
 
     concerned: bool
     right: bool
     took_s: float
+    lost: bool = False
 
 
 def chaos() -> list[Figure]:
@@ -71,13 +75,16 @@ async def _measure(fault: Fault, folder: Path) -> list[Figure]:
     try:
         async with runtime:
             scene = Scene(runtime, trouble, server, folder)
-            await _spell(scene, fault, 1.0)  # nothing is warm at first
-            quiet, struck, recovered_s = [await _spell(scene, fault, SPELL_S)], list[list[Done]](), 0.0
+            await _quiet(scene, fault, 1.0)  # nothing is warm at first
+            quiet, struck, recovered_s = [await _quiet(scene, fault, SPELL_S)], list[list[Done]](), 0.0
             for _ in range(ROUNDS):
                 async with fault.strike(scene):
-                    struck.append(await _spell(scene, fault, SPELL_S))
+                    tasks = await _load(scene, fault, SPELL_S)
+                    await asyncio.wait(tasks, timeout=SPELL_S)
+                # What has waited for its passing, as a task that cannot be written on a full disk, ends now.
+                struck.append(await asyncio.gather(*tasks))
                 recovered_s = max(recovered_s, await _recovery(scene, fault))
-                quiet.append(await _spell(scene, fault, SPELL_S))
+                quiet.append(await _quiet(scene, fault, SPELL_S))
     finally:
         server.kill()
     return _figures(fault, quiet, struck, recovered_s)
@@ -99,6 +106,7 @@ def _figures(fault: Fault, quiet: list[list[Done]], struck: list[list[Done]], re
         Figure(f"{fault.what}: others that succeed", share, "%", len(spared), SUCCESS, told, at_least=True),
         Figure(f"{fault.what}: their p95 beside quiet", statistics.median(slower), "×", len(spared), SLOWER, note),
         Figure(f"{fault.what}: until all is well again", recovered_s, "s", ROUNDS, RECOVER_S),
+        Figure(f"{fault.what}: accepted and never ended", sum(one.lost for one in every), "tasks", len(every), 0),
     ]
 
 
@@ -107,16 +115,20 @@ def _p95(spell: list[Done]) -> float:
     return quantile(took, 0.95) if took else float("inf")
 
 
-async def _spell(scene: Scene, fault: Fault, seconds: float) -> list[Done]:
+async def _quiet(scene: Scene, fault: Fault, seconds: float) -> list[Done]:
+    return await asyncio.gather(*await _load(scene, fault, seconds))
+
+
+async def _load(scene: Scene, fault: Fault, seconds: float) -> list[asyncio.Task[Done]]:
     """Tasks that come at a steady rate, whatever becomes of them."""
     chance = Random(11)
     clock = time.perf_counter
-    began, tasks = clock(), []
+    began, tasks = clock(), list[asyncio.Task[Done]]()
     for number in range(int(seconds * RATE)):
         due = began + number / RATE
         await asyncio.sleep(max(0.0, due - clock()))
-        tasks.append(asyncio.ensure_future(_one(scene, fault, chance.randrange(10**6), number, due)))
-    return list(await asyncio.gather(*tasks))
+        tasks.append(asyncio.create_task(_one(scene, fault, chance.randrange(10**6), number, due)))
+    return tasks
 
 
 async def _one(scene: Scene, fault: Fault, seed: int, number: int, due: float) -> Done:
@@ -142,12 +154,12 @@ async def _one(scene: Scene, fault: Fault, seed: int, number: int, due: float) -
     try:
         submit = scheduler.accept if journaled else _at_once(scheduler.submit)
         task = await submit(capability, arguments, priority=priority)
-        task = await scheduler.wait(task.id)
+        task = await scheduler.wait(task.id, RECOVER_S)
     except PeaError:
         return Done(concerned, right=False, took_s=time.perf_counter() - due)
     value = None if task.result is None else bytes(task.result)
     good = task.state is TaskState.SUCCEEDED and value == str(right(seed)).encode()
-    return Done(concerned, right=good, took_s=time.perf_counter() - due)
+    return Done(concerned, right=good, took_s=time.perf_counter() - due, lost=not task.final)
 
 
 def concerned_job(seed: int) -> bool:

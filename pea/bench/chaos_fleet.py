@@ -17,6 +17,7 @@ NAMES = (
 FAULTY = ("travel", "research")  # the two of fifteen
 VOTERS = 4  # replicas of those where some lie
 WAIT_S = 0.01
+LATER_S = 0.001  # each replica than the one before
 CHAIRS = NAMES[0]  # asks three of the others
 
 
@@ -26,7 +27,7 @@ class Trouble:
     def __init__(self) -> None:
         self.fault = ""
 
-    async def strike(self, agent: str, replica: int) -> None:
+    async def strike(self, agent: str) -> None:
         """Crash or hang, if that is this agent's fault now."""
         if agent not in FAULTY:
             return
@@ -34,8 +35,6 @@ class Trouble:
             raise ConnectionError("gone")
         if self.fault == "hang":
             await asyncio.Event().wait()
-        if self.fault == "lie":
-            await asyncio.sleep(0.001 * replica)
 
     def told(self, agent: str, replica: int, value: int) -> int:
         """The answer, or the lie of one in four."""
@@ -75,9 +74,9 @@ def _kind(agent: str, trouble: Trouble) -> Callable[[int], Agent]:
 
         @capability(f"{agent}.work", idempotent=True, timeout="500ms", retries=1)
         async def work(self, ctx: Context, seed: int) -> int:  # noqa: ARG002
-            """Wait as a disk or a network makes one wait, and answer."""
-            await trouble.strike(agent, self._replica)
-            await asyncio.sleep(WAIT_S)
+            """Wait as for a disk or a network, and answer; of replicas the first, who may lie, is soonest."""
+            await trouble.strike(agent)
+            await asyncio.sleep(WAIT_S + LATER_S * (self._replica - 1))
             return trouble.told(agent, self._replica, right(seed))
 
         @capability(f"{agent}.look", cache="1m", timeout="500ms", retries=1)

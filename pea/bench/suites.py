@@ -121,7 +121,7 @@ SUITES = _suites(
         "nine faults: what they do not concern must not notice",
         "pea.bench.chaos",
         "chaos",
-        _takes(None, full=170),
+        _takes(None, full=340),
     ),
     Suite("crisis", "a crisis while every other agent is kept busy", "pea.bench.crisis", "crisis", _takes(15)),
     Suite(
