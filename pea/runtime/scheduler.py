@@ -64,7 +64,7 @@ class Scheduler:
         self.active: dict[str, Active] = {}  # tasks that have not ended
         self.admission = Admission(settings)
         self.line = Line()
-        self._closing = False
+        self._closing = self._closed = False
         self.durable: Durable | None = None
 
     def keep(self, journal: Journal) -> Durable:
@@ -195,6 +195,8 @@ class Scheduler:
         self.active[task.id] = active
         self.history.add(task)
         self._arm(task, active)
+        if self._closed:  # it was being written when all others were left
+            self._leave(task, active)
 
     def release(self, identity: str) -> None:
         """Let a task that was held have its turn."""
@@ -368,6 +370,7 @@ class Scheduler:
                 continue
             error = TaskError(ShuttingDown.code, "PEA shut down and its agent did not let go")
             self._end(task, active, TaskState.CANCELLED, error)
+        self._closed = True
 
     def _start(self, task: Task, active: Active) -> None:
         started_ns = time.time_ns()

@@ -286,6 +286,19 @@ async def test_shutdown_keeps_what_has_not_ended(start: Fleet, tmp_path: Path) -
         assert later.done == {"slow": 1}
 
 
+async def test_who_waits_for_a_task_accepted_while_pea_stops_is_told(start: Fleet, tmp_path: Path) -> None:
+    """It was being written when all others were left: it is left too, and has its turn after the next start."""
+    async with start(tmp_path / "a", Clerk()) as runtime:
+        accepting = asyncio.create_task(runtime.scheduler.accept("clerk.read", {}))
+        while not runtime.journal.pending_bytes:  # type: ignore[union-attr]
+            await asyncio.sleep(0)
+    task = await accepting
+    assert (await runtime.scheduler.wait(task.id, 5.0)).state is TaskState.QUEUED
+    assert task.id not in runtime.scheduler.active
+    async with start(tmp_path / "a", Clerk()) as runtime:
+        assert (await runtime.scheduler.wait(task.id)).state is TaskState.SUCCEEDED
+
+
 async def test_deadline_passes_while_nothing_runs(start: Fleet, tmp_path: Path) -> None:
     """A deadline is a point in time: a task whose deadline passed while PEA was away has timed out."""
     async with start(tmp_path / "a", clerk := Clerk()) as runtime:
