@@ -44,6 +44,7 @@ class Book:
         self._now = now
         self._tokens: dict[str, Token] = {}
         self._seen: Stamp | None = None
+        self._problem: str | None = None  # why the file as it is now is not used
         self._looked = float("-inf")
         self._opened = False
 
@@ -70,14 +71,16 @@ class Book:
         self._looked = now
         try:
             seen = stamp(self._path)
-            if seen == self._seen:
+            if seen == self._seen and self._problem is None:
                 return
-            self._seen = seen
             tokens = read_tokens(self._path)
-        except ConfigError as error:
+        except ConfigError as error:  # tried again at each look: what is wrong need not be the file's
             self.locked = True
-            log.error("the tokens file is not used, what was read before still counts", reason=str(error))
+            if str(error) != self._problem:
+                self._problem = str(error)
+                log.error("the tokens file is not used, what was read before still counts", reason=self._problem)
             return
+        self._seen, self._problem = seen, None
         self.locked = self.locked or seen is not None
         added = sorted(tokens.keys() - self._tokens.keys())
         gone = sorted(self._tokens.keys() - tokens.keys())

@@ -19,7 +19,7 @@ LOOK_EVERY_S = 1.0
 
 log = get_logger("pea.service.access")
 
-Stamps = tuple[tuple[int, int, int] | None, ...]
+Stamps = tuple[tuple[int, ...] | None, ...]
 
 
 class Certificates:
@@ -31,6 +31,7 @@ class Certificates:
         self._paths = [Path(path) for path in (settings.cert, settings.key, settings.client_ca) if path]
         self._seen = _stamps(self._paths)
         self._looked = clock()
+        self._problem: str | None = None  # why the files as they are now are not used
         self._current = _context(settings)
         self.context = _context(settings)
         self.context.sni_callback = self._choose  # called in every handshake, whether a name was sent or not
@@ -42,14 +43,16 @@ class Certificates:
             return
         self._looked = now
         seen = _stamps(self._paths)
-        if seen == self._seen:
+        if seen == self._seen and self._problem is None:
             return
-        self._seen = seen
         try:
             self._current = _context(self._settings)
-        except ConfigError as error:
-            log.error("the new certificate is not used, the last good one is", reason=str(error))
+        except ConfigError as error:  # tried again at each look: what is wrong need not be the file's
+            if str(error) != self._problem:
+                self._problem = str(error)
+                log.error("the new certificate is not used, the last good one is", reason=self._problem)
         else:
+            self._seen, self._problem = seen, None
             log.info("the certificate was read anew")
 
     def _choose(self, connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
@@ -89,12 +92,12 @@ def _no_password() -> str:
 
 
 def _stamps(paths: list[Path]) -> Stamps:
-    found: list[tuple[int, int, int] | None] = []
+    found: list[tuple[int, ...] | None] = []
     for path in paths:
         try:
             about = path.stat()
         except OSError:
             found.append(None)
         else:
-            found.append((about.st_mtime_ns, about.st_size, about.st_ino))
+            found.append((about.st_mtime_ns, about.st_ctime_ns, about.st_size, about.st_ino))
     return tuple(found)

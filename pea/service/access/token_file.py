@@ -22,7 +22,7 @@ MAX_BYTES = 1 << 20
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
-Stamp = tuple[int, int, int]
+Stamp = tuple[int, ...]
 
 
 class _Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +38,7 @@ def token_path(settings: Settings) -> Path | None:
 
 
 def stamp(path: Path) -> Stamp | None:
-    """What tells one version of the file from another; None when there is no file.
+    """What tells one version of the file, or of its mode, from another; None when there is no file.
 
     Raises ConfigError when that cannot be found out.
     """
@@ -48,7 +48,7 @@ def stamp(path: Path) -> Stamp | None:
         return None
     except OSError as error:
         raise _unreadable(path, error) from error
-    return about.st_mtime_ns, about.st_size, about.st_ino
+    return about.st_mtime_ns, about.st_ctime_ns, about.st_size, about.st_ino
 
 
 def read_tokens(path: Path) -> dict[str, Token]:

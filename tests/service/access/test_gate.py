@@ -9,6 +9,7 @@ import pytest
 
 from pea.config import AccessSettings
 from pea.errors import ConfigError, Overloaded
+from pea.service.access import book
 from pea.service.access.book import Book
 from pea.service.access.rates import MAX_BUCKETS, Rates
 from pea.service.access.scopes import Scope
@@ -63,6 +64,34 @@ async def test_a_file_that_cannot_be_trusted_changes_nothing(locked, keys, spoil
     spoil(keys.path)
     read_again(locked)
     assert await _status(locked, keys, "read") == 200
+
+
+async def test_a_file_whose_mode_is_mended_is_read(locked, keys, caplog):
+    """What the message asks for is enough; until then it is told once, and a revoked token is still good."""
+    keys.revoke("read")
+    keys.path.chmod(0o640)
+    read_again(locked)
+    read_again(locked)
+    assert await _status(locked, keys, "read") == 200
+    assert caplog.text.count("the tokens file is not used") == 1
+    keys.path.chmod(0o600)
+    read_again(locked)
+    assert await _status(locked, keys, "read") == 401
+
+
+async def test_a_file_that_cannot_be_read_for_a_moment_is_read_later(locked, keys, monkeypatch):
+    """No descriptor was free, say: the file is the same at the next look, and has not been read."""
+    keys.revoke("read")
+    with monkeypatch.context() as patched:
+        patched.setattr(book, "read_tokens", _no_descriptor)
+        read_again(locked)
+    assert await _status(locked, keys, "read") == 200
+    read_again(locked)
+    assert await _status(locked, keys, "read") == 401
+
+
+def _no_descriptor(path):
+    raise ConfigError("cannot be read: Too many open files", where=str(path))
 
 
 async def test_a_service_does_not_start_on_a_file_it_cannot_trust(serve, agents, keys):

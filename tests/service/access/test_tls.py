@@ -10,6 +10,7 @@ import pytest
 
 from pea.config import Settings, TlsSettings
 from pea.errors import ConfigError
+from pea.service.access import tls
 from pea.service.access.tls import Certificates, certificates
 
 
@@ -80,6 +81,22 @@ async def test_a_renewed_certificate_is_used_at_once(serve, agents, made, used):
         (used / "cert.key").write_text("half a k")
         _look(site)
         assert await _get(site, made, "two") == 200
+
+
+async def test_a_certificate_that_could_not_be_read_for_a_moment_is_used_later(serve, agents, made, used, monkeypatch):
+    """The files are the same at the next handshake, and have not been read."""
+    async with serve(agents["echo"](), access__tls=_settings(used)) as site:
+        _take(made, used, "two")
+        _look(site)
+        with monkeypatch.context() as patched:
+            patched.setattr(tls, "_context", _no_descriptor)
+            site.service._certificates.look()
+        _look(site)
+        assert await _get(site, made, "two") == 200
+
+
+def _no_descriptor(settings):
+    raise ConfigError("cannot be used: Too many open files", where=settings.cert)
 
 
 async def test_clients_show_their_certificates(serve, agents, made, used):
