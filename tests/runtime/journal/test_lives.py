@@ -99,6 +99,11 @@ class Disk:
         with self.at_rest:
             self._apply(tables, entries)
 
+    @property
+    def lets_through(self) -> bool:
+        """Whether what waits to be written will be."""
+        return self.clear.is_set() and not self.full
+
     def remove(self) -> None:
         self.well()
         Tables.apply = self._apply  # type: ignore[method-assign]
@@ -219,8 +224,11 @@ class Lives(RuleBasedStateMachine):
         self.run(cancel(one.id))
         self.run(self.ticks())
 
-    @rule(number=numbers, approve=st.booleans(), key=st.integers(0, 1))
-    def decide(self, number: int, approve: bool, key: int) -> None:
+    @rule(
+        number=numbers, approve=st.booleans(), key=st.integers(0, 1), meanwhile=st.sampled_from(["", "cancel", "late"])
+    )
+    def decide(self, number: int, approve: bool, key: int, meanwhile: str) -> None:
+        """Somebody decides; while that is being written another cancels, or it is too late."""
         one = self.pick(number)
         task = self.scheduler.history.get(one.id) if one is not None and one.id is not None else None
         if one is None or task is None or not task.approvals:
@@ -235,7 +243,16 @@ class Lives(RuleBasedStateMachine):
                 return
             one.rejected |= not approve
 
+        held = not self.disk.clear.is_set()
+        self.disk.clear.clear()
         self.told.append(self.loop.create_task(decide(task.id)))
+        self.run(self.ticks())
+        if meanwhile == "cancel":
+            self.cancel(number)
+        elif meanwhile == "late":
+            self.pass_deadline(number)
+        if not held:
+            self.disk.clear.set()
         self.run(self.ticks())
 
     @rule(number=numbers)
@@ -273,6 +290,19 @@ class Lives(RuleBasedStateMachine):
         else:
             self.hand.gate.set()
         self.run(self.ticks())
+
+    @rule()
+    def time_passes(self) -> None:
+        """What can go on goes on as far as the disk and the agent let it."""
+        self.run(self.going_on())
+
+    async def going_on(self) -> None:
+        journal = self.runtime.journal
+        assert journal is not None
+        quiet = 0
+        while self.disk.lets_through and quiet < 5:
+            await asyncio.sleep(0.0005)
+            quiet = 0 if journal.pending_bytes else quiet + 1
 
     @rule()
     def stop_in_order(self) -> None:
@@ -364,5 +394,5 @@ class Lives(RuleBasedStateMachine):
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(
-    max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
