@@ -19,14 +19,27 @@ class PeaError(Exception):
     retryable: ClassVar[bool] = False
 
     def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
-        super().__init__(what)
-        self.what = what
-        self.where = where
-        self.fix = fix
+        self.what = sayable(str(what))
+        self.where = None if where is None else sayable(str(where))
+        self.fix = None if fix is None else sayable(str(fix))
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
         return f"{text} ({self.fix})" if self.fix else text
+
+
+def sayable(text: str) -> str:
+    """The text as UTF-8 can carry it: the names of files, and so what errors quote, need not be UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def said(error: BaseException) -> str:
+    """What an exception says; of one whose own ``__str__`` fails, that it does."""
+    try:
+        return sayable(str(error))
+    except Exception as broken:  # noqa: BLE001  an agent's exception may be anything
+        return f"it cannot say what is wrong: {type(broken).__name__}"
 
 
 class ConfigError(PeaError):

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 import msgspec
 
 from pea.config import Settings
-from pea.errors import ConfigError, did_you_mean
+from pea.errors import ConfigError, did_you_mean, said
 from pea.runtime.agent import Agent
 
 GROUP = "pea.agents"
@@ -56,5 +56,5 @@ def load(entries: Iterable[EntryPoint]) -> tuple[list[Agent], list[Unloadable]]:
                 continue
             agents.append(found())
         except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything when imported
-            failed.append(Unloadable(entry.name, entry.value, f"{type(error).__name__}: {error}"))
+            failed.append(Unloadable(entry.name, entry.value, f"{type(error).__name__}: {said(error)}"))
     return agents, failed

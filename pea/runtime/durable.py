@@ -315,7 +315,10 @@ class Durable:
         def done(future: asyncio.Future[None]) -> None:
             self._writing.discard(future)
             if future.cancelled() or future.exception() is not None:
-                log.error("a change was not written", task=entry.task.id, reason=str(future))
+                reason = "cancelled" if future.cancelled() else str(future.exception())
+                what_then = "a change was not written: the next start finds the task as it was"
+                log.error(what_then, task=entry.task.id, reason=reason)
+                self._scheduler.leave(entry.task.id)
                 return
             what()
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 import msgspec
 
 from pea.config import Settings, load
-from pea.errors import ConfigError, PeaError, did_you_mean
+from pea.errors import ConfigError, PeaError, did_you_mean, said, sayable
 from pea.runtime import discovery
 from pea.runtime.agent import Agent
 from pea.runtime.agreement.observe import observe_agreement
@@ -183,7 +183,8 @@ class Runtime:
                     raise
                 problem = f"its health check failed: {cut_off(name).what}"
             except Exception as error:  # noqa: BLE001 - an agent that cannot say how it is, is not well
-                problem = f"its health check raised {type(error).__name__}: {error}"
+                problem = f"its health check raised {type(error).__name__}: {said(error)}"
+        problem = None if problem is None else sayable(str(problem))
         return Health(agent=name, state=record.state, problem=problem, check_s=time.perf_counter() - began)
 
     async def _healths(self) -> list[Health]:

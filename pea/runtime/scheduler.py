@@ -410,14 +410,19 @@ class Scheduler:
 
     def _ended(self, task: Task, active: Active, runner: asyncio.Task[Any]) -> None:
         """Turn how the runner ended into the task's final state; a runner cancelled before its first step too."""
-        if task.id in self.active and not active.left:
-            if self.durable is not None and task.journaled and runner.cancelled() and self.durable.wants_back(active):
-                self.durable.take_back(task, active, lambda taken: self._taken_back(taken, active))
-            else:
-                self._end(task, active, *verdict(active, runner))
         succeeded = not runner.cancelled() and runner.exception() is None
-        self.admission.ended(task.capability, self._loop.time() - active.began, succeeded=succeeded)
-        self._next()
+        try:
+            if task.id in self.active and not active.left:
+                self._conclude(task, active, runner)
+        finally:  # whatever came of that, its place is free
+            self.admission.ended(task.capability, self._loop.time() - active.began, succeeded=succeeded)
+            self._next()
+
+    def _conclude(self, task: Task, active: Active, runner: asyncio.Task[Any]) -> None:
+        if self.durable is not None and task.journaled and runner.cancelled() and self.durable.wants_back(active):
+            self.durable.take_back(task, active, lambda taken: self._taken_back(taken, active))
+        else:
+            self._end(task, active, *verdict(active, runner))
 
     def _taken_back(self, task: Task, active: Active) -> None:
         """It is on the disk that a task waits for an answer or for the next start: show it."""
@@ -429,8 +434,13 @@ class Scheduler:
         else:
             self._arm(task, active)
 
+    def leave(self, identity: str) -> None:
+        """Have a task stay in the journal, to go on after the next start; who waits for it is told that it does."""
+        active = self.active.get(identity)
+        if active is not None:
+            self._leave(self.history.require(identity), active)
+
     def _leave(self, task: Task, active: Active) -> None:
-        """A task stays in the journal, to go on after the next start."""
         self._end_span(active, task.state)
         self.active.pop(task.id, None)
         active.leave(task)

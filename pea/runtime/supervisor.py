@@ -17,7 +17,7 @@ import msgspec
 from opentelemetry.trace import Status, StatusCode
 
 from pea.config import RuntimeSettings
-from pea.errors import PeaError
+from pea.errors import PeaError, said
 from pea.runtime.agent import Agent
 from pea.runtime.context import Context
 from pea.runtime.cut_off import being_cancelled, cut_off
@@ -195,7 +195,7 @@ class Supervisor:
                 raise
             reason = cut_off(name).what
         except Exception as error:  # noqa: BLE001 - whatever an agent raises, the others start
-            reason = str(error) if isinstance(error, PeaError) else f"{type(error).__name__}: {error}"
+            reason = str(error) if isinstance(error, PeaError) else f"{type(error).__name__}: {said(error)}"
         if reason is None:
             self._directory.up(name, number, start_s=time.perf_counter() - began)
             self._dispatcher.forget_routes()
@@ -218,4 +218,4 @@ async def _stop(name: str, agent: Agent, grace_s: float) -> None:
             raise
         log.warning("agent did not stop cleanly", agent=name, reason=cut_off(name).what)
     except Exception as error:  # noqa: BLE001 - an agent that cannot stop must not keep the others from it
-        log.warning("agent did not stop cleanly", agent=name, reason=f"{type(error).__name__}: {error}")
+        log.warning("agent did not stop cleanly", agent=name, reason=f"{type(error).__name__}: {said(error)}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
-from pea.errors import Conflict
+from pea.errors import Conflict, PeaError, said
+
+MAX_ERROR = 10_000  # characters of each text of an error that are kept
 
 
 class TaskState(enum.StrEnum):
@@ -50,6 +52,19 @@ class TaskError(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str
     where: str | None = None
     fix: str | None = None
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """What is told of an exception, whatever it says: bounded, and such that JSON can carry it."""
+        kind = type(error).__name__
+        if not isinstance(error, PeaError):
+            return cls(kind, _kept(said(error)) or kind)
+        where, fix = (None if text is None else _kept(text) for text in (error.where, error.fix))
+        return cls(error.code, _kept(error.what) or kind, where, fix)
+
+
+def _kept(text: str) -> str:
+    return text if len(text) <= MAX_ERROR else text[: MAX_ERROR - 1] + "…"
 
 
 class Decision(enum.StrEnum):

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pea.errors import DeadlineExceeded, InputError, OutputError, PeaError
+from pea.errors import DeadlineExceeded, InputError, OutputError
 from pea.runtime.active import Active
 from pea.runtime.task import TaskError, TaskState
 
@@ -22,13 +22,11 @@ def verdict(active: Active, runner: asyncio.Task[Any]) -> tuple[TaskState, TaskE
         try:
             return TaskState.SUCCEEDED, None, encode(active.value)
         except InputError as unfit:
-            error = OutputError(f"its result is not JSON: {unfit.what}", where=unfit.where)
+            error = OutputError(f"its result {unfit.what}")
     if active.span is not None:
         active.span.record_exception(error)
     state = TaskState.TIMED_OUT if isinstance(error, DeadlineExceeded) else TaskState.FAILED
-    if isinstance(error, PeaError):
-        return state, TaskError(error.code, error.what, error.where, error.fix), None
-    return state, TaskError(type(error).__name__, str(error) or type(error).__name__), None
+    return state, TaskError.of(error), None
 
 
 def encode(value: Any) -> bytes:

@@ -11,6 +11,7 @@ from typing import Self
 from opentelemetry.trace import NonRecordingSpan, Status, StatusCode
 from opentelemetry.util.types import AnyValue
 
+from pea.errors import said
 from pea.telemetry.context import Context, Token, enter, reset, say_not_reset
 from pea.telemetry.names import ERROR_TYPE
 from pea.telemetry.span import Span, type_name
@@ -78,7 +79,7 @@ def fail(span: Span, exception: BaseException) -> None:
             code = getattr(type(exception), "code", None)
             span.set_attribute(ERROR_TYPE, code if isinstance(code, str) and code else type_name(exception))
             span.record_exception(exception, escaped=True)
-            span.set_status(Status(StatusCode.ERROR, f"{type(exception).__name__}: {exception}"))
+            span.set_status(Status(StatusCode.ERROR, f"{type(exception).__name__}: {said(exception)}"))
         elif isinstance(exception, asyncio.CancelledError):
             span.set_attribute(ERROR_TYPE, CANCELLED)
     except Exception:  # noqa: BLE001  an exception whose own __str__ fails

@@ -25,6 +25,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.util.types import AnyValue, Attributes
 
+from pea.errors import said
 from pea.telemetry.context import SPAN_KEY, Context
 from pea.telemetry.extra import Extra, Trace, sdk_event, sdk_link, worth_linking
 from pea.telemetry.leaf import Leaf
@@ -209,7 +210,7 @@ class Span(ApiSpan, ReadableSpan):
         """Record an exception as an event with its type, message and stack trace."""
         about: dict[str, AnyValue] = {
             EXCEPTION_TYPE: type_name(exception),
-            EXCEPTION_MESSAGE: str(exception),
+            EXCEPTION_MESSAGE: said(exception),
             EXCEPTION_STACKTRACE: "".join(traceback.format_exception(exception)),
             EXCEPTION_ESCAPED: str(escaped),
         }

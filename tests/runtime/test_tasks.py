@@ -56,6 +56,24 @@ async def test_failed_task_says_why(running: RunningRuntime) -> None:
         assert (root.status, root.attributes[names.ERROR_TYPE]) == ("error", "invalid_input")
 
 
+async def test_result_that_is_no_json_is_the_authors_fault(running: RunningRuntime) -> None:
+    """The message names the capability's result, and what in it cannot be written."""
+
+    class Careless(Agent):
+        name = "careless"
+
+        @capability("careless.read")
+        async def read(self, ctx: Context) -> str:
+            """Read a name that is not UTF-8."""
+            return "caf\udce9"
+
+    async with running(Careless()) as runtime:
+        task, _ = await runtime.scheduler.run("careless.read", {})
+        assert task.error is not None
+        assert (task.error.code, task.error.where) == ("invalid_output", None)
+        assert task.error.message.startswith("its result cannot be written as JSON: ")
+
+
 @pytest.mark.parametrize(
     ("capability_name", "arguments", "options", "error"),
     [

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context, copy_context
 from typing import Any
 
+from pea.errors import said
 from pea.runtime.agreement.ballot import Agreement, Ballot, Side, Vote
 from pea.runtime.agreement.equality import Equality, Incomparable
 from pea.runtime.agreement.tally import Outcome, Tally
@@ -65,7 +66,7 @@ def _count(
     error = task.exception()
     if error is not None:
         tally.silent(voter)
-        return None, str(error) or type(error).__name__, elapsed_s
+        return None, said(error) or type(error).__name__, elapsed_s
     try:
         value = task.result() if by is None else by(task.result())
         tally.hear(voter, value)

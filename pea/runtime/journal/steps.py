@@ -97,11 +97,7 @@ class Log:
 
     def fail(self, key: str, capability: str, error: Exception) -> None:
         """Write that a step that is not idempotent raised."""
-        if isinstance(error, PeaError):
-            told = TaskError(error.code, error.what, error.where, error.fix)
-        else:
-            told = TaskError(type(error).__name__, str(error) or type(error).__name__)
-        data = msgspec.msgpack.encode(told)
+        data = msgspec.msgpack.encode(TaskError.of(error))
         step = Step(task=self.task, key=key, capability=capability, state=StepState.FAILED, at=time.time(), data=data)
         self._journal.append(step)
         self.known[key] = step

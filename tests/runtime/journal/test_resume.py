@@ -8,12 +8,46 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pea import Agent, Context, capability
 from pea.config import load
 from pea.errors import ConfigError, Conflict, IdempotencyKeyReused, Interrupted
 from pea.runtime import Runtime, Task, TaskState
-from pea.runtime.task import Decision
+from pea.runtime.journal import Changed
+from pea.runtime.task import Decision, TaskError
 from pea.telemetry import names
 from tests.runtime.journal.fleet import Clerk, Fleet, crash
+
+
+class Mute(Exception):
+    """Fails when it is asked what it is."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+class Unlucky(Agent):
+    """Fails with errors that are hard to tell of."""
+
+    name = "unlucky"
+
+    @capability("unlucky.fail", idempotent=True, retries=0)
+    async def fail(self, ctx: Context, kind: str) -> None:
+        """Raise."""
+        match kind:
+            case "name":
+                raise FileNotFoundError("caf\udce9.txt")
+            case "own":
+                raise Interrupted("cannot read caf\udce9.txt", where="caf\udce9.txt", fix="rename caf\udce9.txt")
+            case "mute":
+                raise Mute
+            case "long":
+                raise ValueError("x" * 1_000_000)
+        await ctx.call("unlucky.step")
+
+    @capability("unlucky.step")
+    async def step(self, ctx: Context) -> None:
+        """A step that is not idempotent, whose failure is written down."""
+        raise Interrupted("cannot read caf\udce9.txt")
 
 
 async def at_the_gate(runtime: Runtime, clerk: Clerk, capability: str, **options: object) -> Task:
@@ -308,6 +342,35 @@ async def test_deadline_passes_while_nothing_runs(start: Fleet, tmp_path: Path) 
         await runtime.scheduler.wait(task.id)
     async with start(left, Clerk()) as runtime:
         assert (await runtime.scheduler.wait(task.id)).state is TaskState.TIMED_OUT
+
+
+@pytest.mark.parametrize("kind", ["name", "own", "mute", "long", "step"])
+async def test_an_error_can_say_anything(start: Fleet, tmp_path: Path, kind: str) -> None:
+    """A file's name that is not UTF-8 in the message, or no message at all: the task ends, here and on the disk."""
+    async with start(tmp_path / "a", Unlucky()) as runtime:
+        task = await runtime.scheduler.accept("unlucky.fail", {"kind": kind})
+        ended = await runtime.scheduler.wait(task.id, 5.0)
+        assert ended.state is TaskState.FAILED
+        assert ended.error is not None
+        assert ended.error == msgspec.json.decode(msgspec.json.encode(ended.error), type=TaskError)
+        assert 0 < len(ended.error.message) <= 10_100
+        assert "\\udce9" in ended.error.message or kind in {"mute", "long"}
+        assert runtime.scheduler.running == 0
+        assert (await runtime.journal.find(task.id)).error == ended.error  # type: ignore[union-attr]
+
+
+async def test_an_end_that_cannot_be_written_holds_nobody_up(start: Fleet, tmp_path: Path) -> None:
+    """The journal has another end already: who waits is told that this one stays as it was, and the place is free."""
+    async with start(tmp_path / "a", clerk := Clerk()) as runtime:
+        task = await at_the_gate(runtime, clerk, "clerk.slow")
+        running = runtime.scheduler.history.require(task.id)
+        assert runtime.journal is not None
+        await runtime.journal.append(Changed(running.to(TaskState.CANCELLED, running.created + 1)))
+        clerk.gate.set()
+        assert (await runtime.scheduler.wait(task.id, 5.0)).state is TaskState.RUNNING
+        assert (task.id in runtime.scheduler.active, runtime.scheduler.running) == (False, 0)
+    async with start(tmp_path / "a", Clerk()) as runtime:
+        assert runtime.scheduler.history.require(task.id).state is TaskState.CANCELLED
 
 
 async def test_cancelled_is_cancelled_for_good(start: Fleet, tmp_path: Path) -> None:
