@@ -27,7 +27,7 @@ from pea.runtime.agent import Agent, Declared
 from pea.runtime.agreement.stakes import STAKES
 from pea.runtime.batch import Batch
 from pea.runtime.contract import Capability
-from pea.runtime.cut_off import being_cancelled, cut_off
+from pea.runtime.cut_off import being_cancelled, contained, cut_off
 from pea.runtime.journal.steps import SCOPE
 from pea.telemetry import names
 
@@ -142,7 +142,8 @@ class Batched(Capability):
         """A result or an exception for each."""
         try:
             results = await self._method(ctx, [one.item for one in batch])
-        except Exception as error:  # noqa: BLE001 - it is raised where each of the callers waits
+        except (Exception, SystemExit) as raised:  # noqa: BLE001 - it is raised where each of the callers waits
+            error = contained(raised, self.name)
             if len(batch) == 1 or not self.declared.idempotent:
                 return [_own(error) for _ in batch]
             middle = len(batch) // 2
@@ -154,7 +155,7 @@ class Batched(Capability):
         return results
 
 
-def _own(error: Exception) -> Exception:
+def _own(error: BaseException) -> BaseException:
     """Each caller's own copy where that can be made: a traceback grows with each place it is raised at."""
     if isinstance(error, PeaError):
         return error

@@ -1,4 +1,8 @@
-"""A CancelledError that nobody sent: what an agent waited for was cancelled, which is a failure of its own."""
+"""What an agent raises that is no Exception and yet a failure of its own: it must not end more than the call.
+
+A CancelledError that nobody sent: what the agent waited for was cancelled. And SystemExit: some library's way to give
+up, which asyncio lets through until the whole process has ended. (KeyboardInterrupt is the user's.)
+"""
 
 from __future__ import annotations
 
@@ -14,5 +18,14 @@ def being_cancelled() -> bool:
 
 
 def cut_off(where: str) -> PeaError:
-    """What such a failure is told as."""
+    """What a CancelledError that nobody sent is told as."""
     return PeaError("something that it waited for was cancelled", where=where)
+
+
+def contained(error: BaseException, where: str) -> BaseException:
+    """The error, or what it is told as when it is a failure of the agent's own."""
+    if isinstance(error, SystemExit):
+        return PeaError(f"asked for the process to end, with {error.code!r}", where=where, fix="raise an error instead")
+    if isinstance(error, asyncio.CancelledError) and not being_cancelled():
+        return cut_off(where)
+    return error

@@ -55,6 +55,6 @@ def load(entries: Iterable[EntryPoint]) -> tuple[list[Agent], list[Unloadable]]:
                 failed.append(Unloadable(entry.name, entry.value, "is not a subclass of pea.Agent"))
                 continue
             agents.append(found())
-        except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything when imported
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's module may raise anything when imported
             failed.append(Unloadable(entry.name, entry.value, f"{type(error).__name__}: {said(error)}"))
     return agents, failed

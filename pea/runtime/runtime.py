@@ -182,7 +182,7 @@ class Runtime:
                 if being_cancelled():
                     raise
                 problem = f"its health check failed: {cut_off(name).what}"
-            except Exception as error:  # noqa: BLE001 - an agent that cannot say how it is, is not well
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - an agent that cannot say how it is, is not well
                 problem = f"its health check raised {type(error).__name__}: {said(error)}"
         problem = None if problem is None else sayable(str(problem))
         return Health(agent=name, state=record.state, problem=problem, check_s=time.perf_counter() - began)

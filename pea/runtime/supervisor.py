@@ -139,7 +139,7 @@ class Supervisor:
             if being_cancelled():
                 raise
             return False
-        except Exception:  # noqa: BLE001 - an agent that cannot say how it is, is not well
+        except (Exception, SystemExit):  # noqa: BLE001 - an agent that cannot say how it is, is not well
             return False
         return True
 
@@ -194,7 +194,7 @@ class Supervisor:
             if being_cancelled():
                 raise
             reason = cut_off(name).what
-        except Exception as error:  # noqa: BLE001 - whatever an agent raises, the others start
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an agent raises, the others start
             reason = str(error) if isinstance(error, PeaError) else f"{type(error).__name__}: {said(error)}"
         if reason is None:
             self._directory.up(name, number, start_s=time.perf_counter() - began)
@@ -217,5 +217,5 @@ async def _stop(name: str, agent: Agent, grace_s: float) -> None:
         if being_cancelled():
             raise
         log.warning("agent did not stop cleanly", agent=name, reason=cut_off(name).what)
-    except Exception as error:  # noqa: BLE001 - an agent that cannot stop must not keep the others from it
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - one that cannot stop must not keep the others from it
         log.warning("agent did not stop cleanly", agent=name, reason=f"{type(error).__name__}: {said(error)}")

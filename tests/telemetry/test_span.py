@@ -124,7 +124,7 @@ def test_an_exception_that_cannot_describe_itself_is_not_hidden(tracer, caplog):
 
     with pytest.raises(Mumbling), tracer.span("work") as span:
         raise Mumbling
-    assert (span.failed, span.status.description) == (True, "Mumbling")
+    assert (span.failed, span.status.description) == (True, "Mumbling: it cannot say what is wrong: RuntimeError")
 
 
 def test_a_block_that_ends_in_another_context_still_ends_its_span(tracer, caplog):

@@ -15,6 +15,7 @@ from pea.errors import Conflict, DeadlineExceeded
 from pea.runtime.agreement.stakes import STAKES
 from pea.runtime.broadcast.streaming import Streaming
 from pea.runtime.context import Context
+from pea.runtime.cut_off import contained
 from pea.runtime.deadline import DeadlineTable, Expired, Scope
 from pea.runtime.journal.steps import SCOPE
 from pea.runtime.policy.breaker import CLOSED
@@ -139,11 +140,14 @@ class Streams:
                 try:
                     span.set_attribute(names.PEA_STREAM_ITEMS, await items(queue))
                 except BaseException as error:  # cancelled or not, the breaker is told: a probe's place is given back
-                    if is_fault(error):
+                    told = contained(error, name)
+                    if is_fault(told):
                         breaker.failed(generation, clock())
                     else:
                         breaker.ignored(generation)
-                    raise
+                    if told is error:
+                        raise
+                    raise told from None
                 breaker.succeeded(generation, clock())
 
         return Stream(produce, ahead)

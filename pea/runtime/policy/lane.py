@@ -5,7 +5,6 @@ What most calls pay is written out in one coroutine: an await between two of our
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from pea.cache import Namespace
 from pea.errors import DeadlineExceeded
 from pea.runtime.context import Context
 from pea.runtime.contract import Capability
-from pea.runtime.cut_off import being_cancelled, cut_off
+from pea.runtime.cut_off import contained
 from pea.runtime.deadline import DeadlineTable, Expired, Scope
 from pea.runtime.policy.breaker import CLOSED, Breaker
 from pea.runtime.policy.gates import Gates
@@ -168,8 +167,7 @@ class Lane:
         """Tell the breaker; what the caller is told."""
         if isinstance(error, Expired):
             return self._late(breaker, generation, now, deadline)
-        if isinstance(error, asyncio.CancelledError) and not being_cancelled():
-            error = cut_off(self._name)
+        error = contained(error, self._name)
         hasty = isinstance(error, DeadlineExceeded) and deadline - now < FAIR_SHARE * self.timeout_s
         if is_fault(error) and not hasty:
             breaker.failed(generation, self._clock())
@@ -219,6 +217,8 @@ class Lane:
             except Expired:
                 what = f"did not end within its timeout of {self.timeout_s:.3g} s"
                 raise DeadlineExceeded(what, where=capability.name) from None
+            except SystemExit as error:  # this runs in a task of its own, which would take the process with it
+                raise contained(error, capability.name) from None
             finally:
                 stand_ins.reset(token)
             kept = own.keep and not stood_in
