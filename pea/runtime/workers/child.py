@@ -6,7 +6,6 @@ An answer or an exception that cannot be pickled is found out here, where it har
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import threading
@@ -19,6 +18,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
+from pea.errors import said
 from pea.runtime.workers.spans import ChildSpan, pack
 from pea.telemetry import names
 from pea.telemetry.provider import TracerProvider
@@ -91,6 +91,8 @@ def _do(job: bytes) -> Answer:
         return Answer(function(*args, **kwargs))
     except Exception as error:  # noqa: BLE001 - whatever the job raises is its answer
         return Answer(error=error)
+    except BaseException as error:  # noqa: BLE001 - sys.exit here ends no process there
+        return Answer(told=(type(error).__name__, said(error)))
 
 
 def _packed(answer: Answer) -> bytes:
@@ -101,9 +103,7 @@ def _packed(answer: Answer) -> bytes:
         return data
     except Exception as error:  # noqa: BLE001 - pickling runs others' code
         about = answer.error if answer.error is not None else error
-        message = ""
-        with contextlib.suppress(Exception):
-            message = str(about)
+        message = said(about)
         what = message if answer.error is not None else f"its result cannot be pickled: {message}"
         return pickle.dumps(Answer(told=(type(about).__name__, what)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,10 @@ def fail(kind: str) -> None:
         raise InputError("is not known", where="kind", fix="use another")
     if kind == "odd":
         raise Odd(1, 2)
+    if kind == "exit":
+        sys.exit(3)
+    if kind == "interrupt":
+        raise KeyboardInterrupt
     raise ValueError("no such kind")
 
 

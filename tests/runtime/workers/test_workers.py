@@ -58,6 +58,10 @@ async def test_a_job_crosses_fails_and_is_renewed(workers: Workers, telemetry: T
         await run(workers, jobs.fail, "other")
     with pytest.raises(WorkerFailed, match=r"jobs\.fail: raised Odd: 1 is not 2"):
         await run(workers, jobs.fail, "odd")
+    with pytest.raises(WorkerFailed, match="raised SystemExit: 3"):
+        await run(workers, jobs.fail, "exit")
+    with pytest.raises(WorkerFailed, match="raised KeyboardInterrupt"):
+        await run(workers, jobs.fail, "interrupt")
     with pytest.raises(WorkerFailed, match="its result cannot be pickled"):
         await run(workers, jobs.unpicklable)
     with pytest.raises(InputError, match="an argument cannot go to another process"):
