@@ -79,12 +79,20 @@ class Active:
     def leave(self, task: Task) -> None:
         """Tell those who wait that nothing more will happen here."""
         self.left = True
+        self.pause_span(task.state)
         if self.timer is not None:
             self.timer.cancel()
         for listener in self.listeners:
             listener.put_nowait(task)
         if not self.done.done():
             self.done.set_result(None)
+
+    def pause_span(self, state: TaskState) -> None:
+        """End the span of a run after which the task goes on, if it does, under another."""
+        if self.span is not None:
+            self.span.set_attribute(names.PEA_TASK_STATUS, state.value)
+            self.span.end()
+            self.span = None
 
     def end_span(self, task: Task, ended_ns: int) -> None:
         """End the task's span with how the task ended."""

@@ -196,7 +196,7 @@ class Scheduler:
         self.history.add(task)
         self._arm(task, active)
         if self._closed:  # it was being written when all others were left
-            self._leave(task, active)
+            self.leave(task.id)
 
     def release(self, identity: str) -> None:
         """Let a task that was held have its turn."""
@@ -366,7 +366,7 @@ class Scheduler:
         for identity, active in list(self.active.items()):  # what does not let go is reported, not awaited for ever
             task = self.history.require(identity)
             if task.journaled:
-                self._leave(task, active)
+                self.leave(identity)
                 continue
             error = TaskError(ShuttingDown.code, "PEA shut down and its agent did not let go")
             self._end(task, active, TaskState.CANCELLED, error)
@@ -412,22 +412,20 @@ class Scheduler:
         """Turn how the runner ended into the task's final state; a runner cancelled before its first step too."""
         succeeded = not runner.cancelled() and runner.exception() is None
         try:
-            if task.id in self.active and not active.left:
-                self._conclude(task, active, runner)
+            if task.id not in self.active or active.left:
+                return
+            if self.durable is not None and task.journaled and runner.cancelled() and self.durable.wants_back(active):
+                self.durable.take_back(task, active, lambda taken: self._taken_back(taken, active))
+            else:
+                self._end(task, active, *verdict(active, runner))
         finally:  # whatever came of that, its place is free
             self.admission.ended(task.capability, self._loop.time() - active.began, succeeded=succeeded)
             self._next()
 
-    def _conclude(self, task: Task, active: Active, runner: asyncio.Task[Any]) -> None:
-        if self.durable is not None and task.journaled and runner.cancelled() and self.durable.wants_back(active):
-            self.durable.take_back(task, active, lambda taken: self._taken_back(taken, active))
-        else:
-            self._end(task, active, *verdict(active, runner))
-
     def _taken_back(self, task: Task, active: Active) -> None:
         """It is on the disk that a task waits for an answer or for the next start: show it."""
         active.ending, active.runner = False, None
-        self._end_span(active, task.state)
+        active.pause_span(task.state)
         self._record(task, active)
         if active.cancelled is not None:  # while that was being written
             self._end(task, active, TaskState.CANCELLED, TaskError("cancelled", active.cancelled))
@@ -436,20 +434,9 @@ class Scheduler:
 
     def leave(self, identity: str) -> None:
         """Have a task stay in the journal, to go on after the next start; who waits for it is told that it does."""
-        active = self.active.get(identity)
+        active = self.active.pop(identity, None)
         if active is not None:
-            self._leave(self.history.require(identity), active)
-
-    def _leave(self, task: Task, active: Active) -> None:
-        self._end_span(active, task.state)
-        self.active.pop(task.id, None)
-        active.leave(task)
-
-    def _end_span(self, active: Active, state: TaskState) -> None:
-        if active.span is not None:
-            active.span.set_attribute(names.PEA_TASK_STATUS, state.value)
-            active.span.end()
-            active.span = None
+            active.leave(self.history.require(identity))
 
     def _end(
         self,

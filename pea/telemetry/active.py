@@ -82,6 +82,6 @@ def fail(span: Span, exception: BaseException) -> None:
             span.set_status(Status(StatusCode.ERROR, f"{type(exception).__name__}: {said(exception)}"))
         elif isinstance(exception, asyncio.CancelledError):
             span.set_attribute(ERROR_TYPE, CANCELLED)
-    except Exception:  # noqa: BLE001  an exception whose own __str__ fails
+    except Exception:  # noqa: BLE001  an exception may be anything
         span.set_status(StatusCode.ERROR, type(exception).__name__)
         _log.exception("An exception could not be described")
