@@ -17,7 +17,7 @@ _WARMING = 1  # asks per entry of a miniature that do not count, after a sleep
 _ROUND = 4  # asks per entry of a miniature between two verdicts
 _FADE = 0.95  # what a former round counts for
 _LEAD = 0.003  # of all asks: by less than this no policy is left for another
-_CALM_AFTER = 5  # rounds without a change before the first sleep
+_CALM_AFTER = 2  # rounds without a change before the first sleep
 _LONGEST = 8  # times a round is slept at most
 _LENGTHEN = 1  # times a round that the next sleep is longer
 

@@ -62,6 +62,7 @@ class Clock(Miniature):
     def run(self, keys: Sequence[int]) -> None:
         """A key asked for since the hand came by is passed over once."""
         held, ring, limit = self._held, self._ring, self._limit
+        over = len(held) - limit
         hits = 0
         for key in keys:
             if key in held:
@@ -70,13 +71,15 @@ class Clock(Miniature):
                 continue
             held[key] = False
             ring.append(key)
-            while len(held) > limit:
+            over += 1
+            while over > 0:
                 victim = ring.popleft()
                 if held[victim]:
                     held[victim] = False
                     ring.append(victim)
                 else:
                     del held[victim]
+                    over -= 1
         self.hits += hits
 
 
@@ -113,6 +116,7 @@ class TinyLfu(Miniature):
         held, small, main, limit = self._held, self._small, self._main, self._limit
         small_most, main_most, visits_most = self._small_most, limit - self._small_most, MOST_VISITS[self.policy]
         find, counts, mask = held.get, self._ghosts.counts, self._ghosts.mask
+        over = len(held) - limit
         hits = 0
         for key in keys:
             node = find(key)
@@ -123,9 +127,10 @@ class TinyLfu(Miniature):
             count = counts[key >> _SHIFT & mask] + 1
             held[key] = node = [count, count, key]
             small.append(node)
-            while len(held) > limit:
+            over += 1
+            while over > 0:
                 newcomer = None
-                if small and (len(small) > small_most or not main):
+                if len(small) > small_most or not main:
                     newcomer = small.popleft()
                     if len(main) < main_most or not main:
                         newcomer[1] = newcomer[0]
@@ -149,6 +154,7 @@ class TinyLfu(Miniature):
                 count, _, key = victim  # noqa: PLW2901  done with the one that was asked for
                 counts[key >> _SHIFT & mask] = count if count < 255 else 255
                 del held[key]
+                over -= 1
         self.hits += hits
         self._asks += len(keys)
         if self._asks >= self._age_at:

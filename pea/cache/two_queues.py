@@ -57,7 +57,8 @@ class Judge(Protocol):
 class _Node(Generic[K, V]):
     """An entry: ``count`` requests, ``base`` the count at which the clock hand will pass it by.
 
-    One that was taken out of the middle of its queue is ``gone``, and is stepped over when it comes to the front.
+    One that was taken out of the middle of its queue is ``gone``, and is stepped over when it comes to the front: its
+    ``base`` lies below any count then, so that the clock hand needs no second look to notice.
     ``told`` says whether the judge is told of its requests, by the mask that held when this was last looked at.
     """
 
@@ -83,9 +84,10 @@ class TwoQueues(Counted, Generic[K, V]):
     """
 
     __slots__ = (
-        "_age_at", "_age_s", "_ageing", "_clock", "_fitted", "_full", "_ghosts", "_granted", "_judge", "_left", "_main",
-        "_main_gone", "_main_most", "_main_most_bytes", "_mask", "_most_visits", "_nodes", "_policy", "_room", "_round",
-        "_silent", "_small", "_small_bytes", "_small_gone", "_small_kept", "_small_kept_bytes", "_to_look", "_to_tick",
+        "_age_at", "_age_s", "_ageing", "_clock", "_fitted", "_full", "_ghosts", "_granted", "_judge", "_largest",
+        "_left", "_main", "_main_gone", "_main_most", "_main_most_bytes", "_mask", "_most_visits", "_nodes",
+        "_one_queue", "_policy", "_room", "_round", "_silent", "_small", "_small_bytes", "_small_gone", "_small_kept",
+        "_small_kept_bytes", "_to_look", "_to_tick",
     )  # fmt: skip
 
     def __init__(
@@ -129,6 +131,7 @@ class TwoQueues(Counted, Generic[K, V]):
     def policy(self, policy: Policy) -> None:
         self._policy: Policy = policy
         self._most_visits = MOST_VISITS[policy]
+        self._one_queue = policy == "clock"
         self._fit()
 
     def _fit(self) -> None:
@@ -137,10 +140,11 @@ class TwoQueues(Counted, Generic[K, V]):
         self._fitted = 1 << held.bit_length() if self._full else 0
         self._ghosts.fit(self._fitted, int(self.limit_bytes * _GHOST_SHARE))
         self._room = room = self.limit_bytes - len(self._ghosts)
+        self._largest = self.limit_bytes if limit else -1
         self._round = max(min((held >> 7) + 4, held >> 3, _MOST_A_ROUND), 1)
         # What leaves beyond need comes out of the small queue, so that main stays as full as it may be.
         least = self._round / held
-        share = max(SMALL[self._policy], least) if self._policy != "clock" else 0.0
+        share = 0.0 if self._one_queue else max(SMALL[self._policy], least)
         self._small_kept = max(int(share * limit) - self._round, 0)
         self._small_kept_bytes = int(max(share - least, 0.0) * room)
         self._main_most, self._main_most_bytes = limit - max(1, int(share * limit)), room - int(share * room)
@@ -186,15 +190,16 @@ class TwoQueues(Counted, Generic[K, V]):
         if ttl_s is not None and ttl_s < age:
             age = ttl_s
         nodes = self._nodes
-        old = nodes.get(key)
-        if old is not None:
+        old = None
+        if key in nodes:
+            old = nodes[key]
             self._remove(old)
-        if size > self.limit_bytes or not self.limit_entries or age <= 0:
+        if size > self._largest or age <= 0:
             self.refused += 1
             return False
         node: _Node[K, V] = _Node()
         node.mark = mark = hash(key) * MIX % MARKS
-        main = self._policy == "clock"
+        main = self._one_queue
         if old is None:
             ghosts = self._ghosts
             node.count = node.base = ghosts.counts[mark & ghosts.mask] + 1
@@ -269,7 +274,7 @@ class TwoQueues(Counted, Generic[K, V]):
         """Take a node out, wherever in its queue it is."""
         del self._nodes[node.key]
         self.size_bytes -= node.size
-        node.gone, node.value = True, None
+        node.gone, node.value, node.base = True, None, -1
         if node.main:
             self._main_gone += 1
         else:
@@ -303,7 +308,7 @@ class TwoQueues(Counted, Generic[K, V]):
             self._full = True
             self._fit()
         nodes, small, main, room, size = self._nodes, self._small, self._main, self._room, self.size_bytes
-        counts, mask, most, admits = self._ghosts.counts, self._ghosts.mask, self._most_visits, self._policy != "clock"
+        counts, mask, most, admits = self._ghosts.counts, self._ghosts.mask, self._most_visits, not self._one_queue
         small_bytes, small_kept, small_kept_bytes = self._small_bytes, self._small_kept, self._small_kept_bytes
         smalls = len(small) - self._small_gone
         limit, enough = self.limit_entries, held - self._round
@@ -330,7 +335,7 @@ class TwoQueues(Counted, Generic[K, V]):
             elif admits and held <= limit and size <= room:
                 break
             node = main[0]
-            while (visits := node.count - node.base) > 0 or node.gone:
+            while (visits := node.count - node.base) > 0:
                 if node.gone:
                     main.popleft()
                     self._main_gone -= 1
