@@ -193,6 +193,7 @@ class Disk:
                 eviction_policy="least-recently-stored",
                 statistics=0,
                 tag_index=0,
+                sqlite_mmap_size=0,  # a file that shrinks while it is mapped ends the whole process, by SIGBUS
             )
             reserve = self._directory / "reserve"
             if not reserve.exists():
