@@ -195,6 +195,39 @@ async def test_a_damaged_file_is_replaced(make_disk, tmp_path, damage):
     assert (await again.read("calendar:day", ("calendar:*",))).record is not None
 
 
+async def test_a_file_that_is_truncated_while_open_ends_no_process(tmp_path):
+    """Were the file mapped, a read beyond its end would be SIGBUS, which no handler sees: so a process of its own."""
+    code = f"""
+        import asyncio, os, sqlite3
+        from pathlib import Path
+        from pea.cache.disk import Disk
+        from pea.cache.outer import Record
+        from pea.config import L4Settings
+
+        folder = Path({str(tmp_path / "cut")!r})
+        keys = [f"calendar:{{number}}" for number in range(300)]
+
+        async def main():
+            disk = Disk(L4Settings(budget=30.0), folder, clock=lambda: 1_000.0, wall=lambda: 1_000.0)
+            record = Record(b"p\\x01" + bytes(2_000), 1_000.0, 60.0, 0.0, 0.1)
+            for key in keys:
+                reading = await disk.read(key, ())
+                await disk.write(key, record, reading.stamp)
+            with sqlite3.connect(folder / "cache.db") as other:
+                other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            other.close()
+            assert None not in [(await disk.read(key, ())).record for key in keys]
+            os.truncate(folder / "cache.db", 8_192)
+            for key in keys:
+                await disk.read(key, ())
+            await disk.aclose()
+
+        asyncio.run(main())
+    """
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
 async def test_a_slow_disk_is_a_miss_within_its_budget(make_disk, clock):
     """A read that outlasts its budget is a miss; three in a row keep the tier out for a while."""
     disk = make_disk(budget=0.001)
