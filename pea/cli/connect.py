@@ -215,5 +215,5 @@ def _kept(path: Path, secret: str) -> Iterator[None]:
             file.write(secret + "\n")
         yield
     except BaseException:  # whatever stopped it, a full disk or the user: no password stays behind that nothing uses
-        path.unlink()
+        path.unlink(missing_ok=True)
         raise

@@ -195,7 +195,7 @@ async def test_a_damaged_file_is_replaced(make_disk, tmp_path, damage):
     assert (await again.read("calendar:day", ("calendar:*",))).record is not None
 
 
-async def test_a_file_that_is_truncated_while_open_ends_no_process(tmp_path):
+async def test_a_file_that_is_truncated_while_open_ends_no_process(make_disk, tmp_path):
     """Were the file mapped, a read beyond its end would be SIGBUS, which no handler sees: so a process of its own."""
     code = f"""
         import asyncio, os, sqlite3
@@ -204,7 +204,7 @@ async def test_a_file_that_is_truncated_while_open_ends_no_process(tmp_path):
         from pea.cache.outer import Record
         from pea.config import L4Settings
 
-        folder = Path({str(tmp_path / "cut")!r})
+        folder = Path({str(tmp_path / "cache")!r})
         keys = [f"calendar:{{number}}" for number in range(300)]
 
         async def main():
@@ -219,13 +219,17 @@ async def test_a_file_that_is_truncated_while_open_ends_no_process(tmp_path):
             assert None not in [(await disk.read(key, ())).record for key in keys]
             os.truncate(folder / "cache.db", 8_192)
             for key in keys:
-                await disk.read(key, ())
+                assert (await disk.read(key, ())).record in (None, record)
             await disk.aclose()
 
         asyncio.run(main())
     """
     ran = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
+    again = make_disk()
+    await again.read("calendar:day", ("calendar:*",))
+    await fill(again)
+    assert (await again.read("calendar:day", ("calendar:*",))).record == record()
 
 
 async def test_a_slow_disk_is_a_miss_within_its_budget(make_disk, clock):
