@@ -85,7 +85,7 @@ async def test_an_idle_service_has_an_axis_of_requests(site, chrome):
     async with chrome.tab() as tab:
         await tab.open(site.service.url)
         ticks = "[...document.querySelectorAll('#chart-rate .grid + .tick')].map((one) => one.textContent)"
-        await tab.until("document.querySelector('#chart-rate .dot')")
+        await tab.until("document.querySelector('#chart-rate .one')")
         assert await tab.run(ticks) == ["0 /s", "1.5 /min", "3 /min"]
 
 
